@@ -1,0 +1,1 @@
+"""Neural couplings: what singing-voice separation networks learn, after Mimilakis et al. (2019)."""
