@@ -1,1 +1,57 @@
-"""Neural couplings: what singing-voice separation networks learn, after Mimilakis et al. (2019)."""
+"""Neural couplings: what singing-voice separation networks learn, after Mimilakis et al. (2019).
+
+The public names below are loaded when they are first asked for, so that the console command starts without torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nca.couplings import (
+        Couplings,
+        compositional,
+        identity,
+        least_squares,
+        linear_composition,
+        ridge,
+        student,
+    )
+    from nca.diagnostics import Diagnostics, as_table, diagnose, estimate
+    from nca.mapping import frame_mappings, mean_jacobian, mean_mapping, offsets
+    from nca.metrics import (
+        chance_tod_ratio,
+        correlation,
+        diagonal_profile,
+        null_space_share,
+        si_sdr,
+        snr,
+        tod_ratio,
+    )
+    from nca.models import DAE, MSSDAE, SkipFiltering, build
+    from nca.separation import separation_scores, voice_of
+    from nca.spectra import analyse, build_store, open_store, profile, segments
+    from nca.training import Schedule, Trained, load_trained, static_gain, train
+
+_HOMES = {
+    "couplings": "Couplings compositional identity least_squares linear_composition ridge student",
+    "diagnostics": "Diagnostics as_table diagnose estimate",
+    "mapping": "frame_mappings mean_jacobian mean_mapping offsets",
+    "metrics": "chance_tod_ratio correlation diagonal_profile null_space_share si_sdr snr tod_ratio",
+    "models": "DAE MSSDAE SkipFiltering build",
+    "separation": "separation_scores voice_of",
+    "spectra": "analyse build_store open_store profile segments",
+    "training": "Schedule Trained load_trained static_gain train",
+}
+_HOME = {name: f"nca.{module}" for module, names in _HOMES.items() for name in names.split()}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'nca' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,16 @@
+"""The neural couplings algorithm and its baselines (Sec. 3, Algorithm 1)."""
+
+from nca.couplings.closed_form import identity, least_squares, linear_composition, ridge
+from nca.couplings.compositional import compositional
+from nca.couplings.result import Couplings
+from nca.couplings.student import student
+
+__all__ = [
+    "Couplings",
+    "compositional",
+    "identity",
+    "least_squares",
+    "linear_composition",
+    "ridge",
+    "student",
+]

@@ -1,0 +1,74 @@
+"""What both strategies start from: checked spectra, the model's output, and the random matrices of Algorithm 1."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from nca.errors import DataError, ParameterError
+from nca.models import decode, layers
+
+Seeds = int | Sequence[int] | Tensor
+
+
+class Problem(NamedTuple):
+    """Eq. (15): mixture `(..., bins, frames)`, output y `(..., out, frames)`, and their common batch shape."""
+
+    mixture: Tensor
+    output: Tensor
+    batch: torch.Size
+
+
+def pose(model: nn.Module, mixture: Tensor) -> Problem:
+    """Check the mixture and let the model speak once: y <- M(x), the first line of Algorithm 1.
+
+    Raises:
+        ParameterError: for a mixture without frames or of another number of bins than the model takes.
+        DataError: for magnitudes that are negative or not finite.
+    """
+    bins = layers(model)[0].weight.shape[-1]
+    if mixture.ndim < 2 or mixture.shape[-1] < 1 or mixture.shape[-2] != bins:
+        raise ParameterError(
+            f"The mixture must be (..., {bins} bins, at least one frame) for this model, not {tuple(mixture.shape)}."
+        )
+    if not torch.isfinite(mixture).all() or (mixture < 0).any():
+        raise DataError(
+            "The mixture holds magnitudes that are negative or not finite; give magnitudes of finite samples."
+        )
+    with torch.no_grad():
+        output = decode(model, mixture)
+    return Problem(mixture.detach(), output, output.shape[:-2])
+
+
+def check_iterations(iterations: int, learning_rate: float) -> None:
+    """Raise a ParameterError for a solver that would not move."""
+    if iterations < 1:
+        raise ParameterError(f"iterations is {iterations}; give at least one.")
+    if not learning_rate > 0:
+        raise ParameterError(f"learning_rate is {learning_rate}; it must be above zero.")
+
+
+def random_matrix(rows: int, columns: int, batch: torch.Size, seeds: Seeds, stream: int, like: Tensor) -> Tensor:
+    """`rnd` of Algorithm 1: normal entries scaled by sqrt(1/N), `(*batch, rows, columns)`, N the number of columns.
+
+    One seed gives every element of the batch the same matrix, a sequence of seeds gives each its own. The bits depend
+    on the seed and on `stream` (which of a run's matrices this is), on neither batch nor device.
+    """
+    drawn = []
+    for seed in _spread(seeds, batch):
+        generator = torch.Generator().manual_seed((seed << 8) + stream)
+        drawn.append(torch.randn(rows, columns, generator=generator))
+    matrices = torch.stack(drawn).reshape(*batch, rows, columns)
+    return (matrices / columns**0.5).to(like)
+
+
+def _spread(seeds: Seeds, batch: torch.Size) -> list[int]:
+    given = torch.as_tensor(seeds).flatten().tolist()
+    if len(given) == 1:
+        given *= batch.numel()
+    if len(given) != batch.numel():
+        raise ParameterError(f"Give one seed, or one for each of the {batch.numel()} segments, not {len(given)}.")
+    if any(seed < 0 or seed >= 2**55 for seed in given):
+        raise ParameterError("A seed must be a whole number from 0 to 2^55 - 1.")
+    return given

@@ -1,0 +1,60 @@
+"""The student strategy: C itself is fitted to the model's output, Eqs. (15) and (16), Algorithm 1."""
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam
+from tqdm import trange
+
+from nca.couplings.problem import Problem, Seeds, check_iterations, pose, random_matrix
+from nca.couplings.result import Couplings
+from nca.errors import ParameterError
+
+
+@torch.no_grad()
+def student(
+    model: nn.Module,
+    mixture: Tensor,
+    *,
+    iterations: int = 600,
+    learning_rate: float = 4e-4,
+    initial: str = "normal",
+    seed: Seeds = 0,
+    progress: bool = False,
+) -> Couplings:
+    """Couplings by the student strategy.
+
+    Args:
+        model: DAE, MSSDAE, SkipFiltering or a Sequential of Linear and ReLU; SF is fitted to its mask (Sec. 3).
+        mixture: magnitudes `(..., bins, frames)` as the model sees them (standardised).
+        iterations, learning_rate: of Adam (Sec. 4.2).
+        initial: `normal` (the paper) or `zeros`.
+        seed: of the initial matrix; one, or one for each element of the batch.
+        progress: show a bar.
+
+    Returns:
+        Couplings with `.matrix` `(..., out, bins)` and `.loss` `(..., iterations)`.
+
+    Raises:
+        ParameterError, DataError: see :func:`nca.couplings.problem.pose`; an unknown `initial`.
+    """
+    check_iterations(iterations, learning_rate)
+    problem = pose(model, mixture)
+    C = _initial_matrix(problem, initial, seed)
+    adam = Adam([C], lr=learning_rate, fused=True)
+    C.grad = torch.empty_like(C)
+    losses = []
+    for _ in trange(iterations, desc="student", disable=not progress):
+        error = C @ problem.mixture - problem.output
+        losses.append(error.abs().sum((-2, -1)))
+        torch.matmul(error.sign_(), problem.mixture.mT, out=C.grad)  # Eq. (16)
+        adam.step()
+    return Couplings("student", C, loss=torch.stack(losses, -1))
+
+
+def _initial_matrix(problem: Problem, initial: str, seed: Seeds) -> Tensor:
+    rows, columns = problem.output.shape[-2], problem.mixture.shape[-2]
+    if initial == "zeros":
+        return problem.output.new_zeros(*problem.batch, rows, columns)
+    if initial == "normal":
+        return random_matrix(rows, columns, problem.batch, seed, 0, problem.output)
+    raise ParameterError(f"initial is {initial!r}; choose 'normal' or 'zeros'.")

@@ -1,0 +1,96 @@
+"""All that is asked of one couplings matrix on one segment, held in one object."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, fields
+
+import pandas as pd
+from torch import Tensor, nn
+
+from nca.couplings import Couplings
+from nca.errors import SilentReferenceError
+from nca.metrics import chance_tod_ratio, correlation, null_space_share, snr, tod_ratio
+from nca.models import apply_decoded
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """Figures of one matrix; SNR in dB, all else ratios. An SNR against a silent reference is None.
+
+    Attributes:
+        strategy: how the matrix was found.
+        target: what it maps the mixture to, `output` or `voice`.
+        tod_ratio, chance: TOD-R (Eq. 22), and that of a matrix of independent entries.
+        snr_model: the approximation against the model's voice (Table 2).
+        snr_voice: the approximation against the true voice (Table 3).
+        snr_model_voice: the model's voice against the true voice (Table 3, last row).
+        null_space: share of the matrix's energy that no frame of the segment meets.
+        exact_correlation: Pearson correlation of its entries with the mean exact mapping's.
+        exact_distance: Frobenius distance to the mean exact mapping over that one's norm.
+        exact_tod_ratio: TOD-R of the mean exact mapping.
+        first_loss, last_loss: E of Eq. (15) before the first and the last iteration; None without iterations.
+    """
+
+    strategy: str
+    target: str
+    tod_ratio: float
+    chance: float
+    snr_model: float | None
+    snr_voice: float | None
+    snr_model_voice: float | None
+    null_space: float
+    exact_correlation: float
+    exact_distance: float
+    exact_tod_ratio: float
+    first_loss: float | None
+    last_loss: float | None
+
+    @property
+    def silent(self) -> list[str]:
+        """Names of the SNRs that were left out because their reference is silent."""
+        return [f.name for f in fields(self) if f.name.startswith("snr") and getattr(self, f.name) is None]
+
+
+def estimate(model: nn.Module, couplings: Couplings, mixture: Tensor) -> Tensor:
+    """The voice's magnitudes `(bins, frames)` by the matrix alone, a mask applied to the mixture (Sec. 4.2)."""
+    made = couplings(mixture)
+    return made if couplings.target == "voice" else apply_decoded(model, made, mixture)
+
+
+def diagnose(model: nn.Module, couplings: Couplings, mixture: Tensor, voice: Tensor, exact: Couplings) -> Diagnostics:
+    """The diagnostics of one matrix `(bins, bins)` on one segment.
+
+    Args:
+        model: the network that the matrix imitates.
+        mixture, voice: magnitudes `(bins, frames)`, standardised as the model sees them.
+        exact: the mean exact mapping of the same model and segment.
+    """
+    approximation, output = estimate(model, couplings, mixture), model(mixture)
+    C, E = couplings.matrix, exact.matrix
+    first, last = (None, None) if couplings.loss is None else couplings.loss[..., [0, -1]].tolist()
+    return Diagnostics(
+        strategy=couplings.strategy,
+        target=couplings.target,
+        tod_ratio=tod_ratio(C).item(),
+        chance=chance_tod_ratio(C.shape[-1]),
+        snr_model=_unless_silent(snr, output, approximation),
+        snr_voice=_unless_silent(snr, voice, approximation),
+        snr_model_voice=_unless_silent(snr, voice, output),
+        null_space=null_space_share(C, mixture).item(),
+        exact_correlation=correlation(C, E).item(),
+        exact_distance=((C - E).norm() / E.norm()).item(),
+        exact_tod_ratio=tod_ratio(E).item(),
+        first_loss=first,
+        last_loss=last,
+    )
+
+
+def as_table(diagnostics: Iterable[Diagnostics]) -> pd.DataFrame:
+    """One row a matrix, one column a figure."""
+    return pd.DataFrame([asdict(d) for d in diagnostics])
+
+
+def _unless_silent(ratio: Callable[[Tensor, Tensor], Tensor], reference: Tensor, other: Tensor) -> float | None:
+    try:
+        return ratio(reference, other).item()
+    except SilentReferenceError:
+        return None

@@ -1,0 +1,206 @@
+"""Every plot of the book, in one style; notebooks call these and hold no plotting code of their own."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.image import AxesImage
+from matplotlib.patches import Circle, FancyArrowPatch
+from torch import Tensor
+
+from nca.spectra import Geometry
+
+COLOURS = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#56B4E9",
+    "#E69F00",
+)  # Okabe and Ito, colour-blind safe
+SEQUENTIAL, DIVERGING = "viridis", "PuOr_r"
+STYLE: dict[Any, Any] = {
+    "figure.dpi": 100,
+    "savefig.dpi": 200,
+    "figure.facecolor": "white",
+    "figure.constrained_layout.use": True,
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.prop_cycle": plt.cycler(color=COLOURS),
+    "legend.frameon": False,
+}
+
+
+def use_style() -> None:
+    """Set the book's style for the figures that follow, at twice the screen's pixels."""
+    from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+    plt.rcParams.update(STYLE)
+    set_matplotlib_formats("retina")
+
+
+def graphs() -> Figure:
+    """Fig. 1: the graphical models of DAE, MSS-DAE and SF."""
+    figure, axes = plt.subplots(1, 3, figsize=(8, 3.4), sharey=True, layout="constrained")
+    _graph(axes[0], "(a) DAE", ["$\\tilde{x}$", "$z$", "$\\hat{x}$"])
+    _graph(axes[1], "(b) MSS-DAE", ["$\\tilde{x}$", "$z_1$", "$z_2$", "$z_3$", "$\\hat{x}$"])
+    _graph(axes[2], "(c) SF", ["$\\tilde{x}$", "$z$", "$m \\odot \\tilde{x}$"], skip=True)
+    return figure
+
+
+def spectrogram(axis: Axes, magnitudes: Tensor, geometry: Geometry, title: str = "", floor: float = -60) -> AxesImage:
+    """Magnitudes `(bins, frames)` in dB below their maximum, over seconds and kHz."""
+    values = np.asarray(magnitudes.abs())
+    level = 20 * np.log10(np.maximum(values / max(values.max(), 1e-12), 10 ** (floor / 20)))
+    extent = (0, values.shape[1] / geometry.frame_rate, 0, values.shape[0] * geometry.bandwidth / 1000)
+    image = axis.imshow(level, origin="lower", aspect="auto", cmap=SEQUENTIAL, extent=extent, vmin=floor, vmax=0)
+    axis.set(title=title, xlabel="time in s", ylabel="frequency in kHz")
+    return image
+
+
+def spectrograms(named: Mapping[str, Tensor], geometry: Geometry) -> Figure:
+    """Spectrograms side by side, with one colour bar."""
+    figure, axes = plt.subplots(1, len(named), figsize=(3.2 * len(named), 2.9), sharey=True, squeeze=False)
+    for axis, (title, magnitudes) in zip(axes[0], named.items(), strict=True):
+        image = spectrogram(axis, magnitudes, geometry, title)
+        axis.label_outer()
+    figure.colorbar(image, ax=axes, label="dB below maximum")
+    return figure
+
+
+def histories(losses: Mapping[str, Sequence[Sequence[float]]]) -> Figure:
+    """Mean training loss of every epoch, one line an initialisation, one panel a model."""
+    figure, axes = plt.subplots(1, len(losses), figsize=(8, 2.6), sharey=True, squeeze=False)
+    for axis, (model, runs), colour in zip(axes[0], losses.items(), COLOURS, strict=False):
+        for run in runs:
+            axis.plot(range(1, len(run) + 1), run, color=colour, alpha=0.8, marker=".")
+        axis.set(title=f"{model}, {len(runs)} initialisations", xlabel="epoch")
+    axes[0, 0].set(ylabel="mean squared error")
+    return figure
+
+
+def matrix(axis: Axes, values: Tensor, bandwidth: float, title: str = "", limit: float = 1.0) -> AxesImage:
+    """A matrix over kHz in and out, signed, colours from -limit to limit."""
+    side = values.shape[-1] * bandwidth / 1000
+    image = axis.imshow(
+        values,
+        origin="lower",
+        cmap=DIVERGING,
+        vmin=-limit,
+        vmax=limit,
+        extent=(0, side, 0, side),
+        interpolation="none",
+    )
+    axis.set(title=title, xlabel="mixture, kHz", ylabel="output, kHz")
+    return image
+
+
+def compositions(mean: Mapping[str, Tensor], geometry: Geometry, highest: float = 8000) -> Figure:
+    """Fig. 2: linear compositions averaged over the initialisations, up to `highest` Hz."""
+    bins = min(geometry.bins, round(highest / geometry.bandwidth))
+    figure, axes = plt.subplots(1, len(mean), figsize=(8.4, 3), sharey=True)
+    for axis, (model, values) in zip(axes, mean.items(), strict=True):
+        shown = values[:bins, :bins]
+        limit = np.quantile(np.abs(shown), 0.999).item()
+        matrix(axis, shown / limit, geometry.bandwidth, f"{model} (colours to ±{limit:.2g})")
+        axis.label_outer()
+    figure.colorbar(axes[0].images[0], ax=axes, label="of the colour limit")
+    return figure
+
+
+def couplings(
+    rows: Mapping[str, Mapping[str, tuple[Tensor, Tensor]]], geometry: Geometry, zoom: float = 1100
+) -> Figure:
+    """Fig. 3: a strategy a row, for each model its couplings, a zoom of the lowest `zoom` Hz and the estimate.
+
+    `rows[strategy][model]` is the matrix `(bins, bins)`, shown divided by each row's greatest magnitude, and the
+    spectral estimate `(bins, frames)` that it makes.
+    """
+    height, width = len(rows), len(next(iter(rows.values())))
+    figure = plt.figure(figsize=(4.2 * width, 4.4 * height), layout="constrained")
+    panels = figure.subfigures(height, width, squeeze=False)
+    for line, (strategy, models) in zip(panels, rows.items(), strict=True):
+        for panel, (model, (values, made)) in zip(line, models.items(), strict=True):
+            _coupling(panel, values, made, geometry, zoom, f"{model}, {strategy}")
+    return figure
+
+
+def levels(table: pd.DataFrame, column: str, label: str, chance: float | None = None) -> Figure:
+    """One dot a segment for every strategy and model, with the mean as a bar; `chance` as a line on a log axis."""
+    models, strategies = list(dict.fromkeys(table["model"])), list(dict.fromkeys(table["strategy"]))
+    figure, axes = plt.subplots(1, len(models), figsize=(8.4, 0.35 * len(strategies) + 1.2), sharey=True, sharex=True)
+    for axis, model, colour in zip(np.atleast_1d(axes), models, COLOURS, strict=False):
+        for height, strategy in enumerate(strategies):
+            chosen = table[(table["model"] == model) & (table["strategy"] == strategy)][column].dropna()
+            axis.plot(chosen, [height] * len(chosen), "o", color=colour, alpha=0.5)
+            axis.plot(chosen.mean(), height, "|", color="black", markersize=14)
+        if chance is not None:
+            axis.axvline(chance, color="grey", linestyle=":", label="chance")
+            axis.set_xscale("log")
+            axis.legend(loc="lower right")
+        axis.set(title=model, xlabel=label, yticks=range(len(strategies)), yticklabels=strategies)
+    np.atleast_1d(axes)[0].invert_yaxis()
+    return figure
+
+
+def profiles(named: Mapping[str, Tensor], bandwidth: float) -> Figure:
+    """Mean magnitude of the entries over their distance from the diagonal, relative to the diagonal's own."""
+    figure, axis = plt.subplots(figsize=(6, 3))
+    for name, profile in named.items():
+        distance = np.arange(1, len(profile) + 1) * bandwidth
+        axis.loglog(distance, profile / profile[0], label=name)
+    axis.set(xlabel="distance from the diagonal in Hz, one band added", ylabel="mean magnitude, diagonal = 1")
+    axis.legend()
+    return figure
+
+
+def descents(losses: Mapping[str, Tensor]) -> Figure:
+    """The L1 error of Eq. (15) over the iterations, relative to the first."""
+    figure, axis = plt.subplots(figsize=(6, 3))
+    for name, loss in losses.items():
+        axis.semilogy(np.arange(1, len(loss) + 1), loss / loss[0], label=name)
+    axis.set(xlabel="iteration", ylabel="L1 error, first = 1")
+    axis.legend()
+    return figure
+
+
+def _coupling(panel: SubFigure, values: Tensor, made: Tensor, geometry: Geometry, zoom: float, title: str) -> None:
+    normal = values / values.abs().amax(-1, keepdim=True).clamp(min=1e-12)
+    near = max(2, round(zoom / geometry.bandwidth))
+    axes = panel.subplot_mosaic([["whole", "zoom"], ["made", "made"]], height_ratios=[1, 0.8])
+    matrix(axes["whole"], normal, geometry.bandwidth, "couplings")
+    matrix(
+        axes["zoom"],
+        normal[:near, :near],
+        geometry.bandwidth,
+        f"below {near * geometry.bandwidth / 1000:.1f} kHz",
+    )
+    axes["zoom"].set_ylabel("")
+    spectrogram(axes["made"], made.clamp(min=0), geometry, "spectral estimate")
+    panel.suptitle(title, fontsize=10)
+
+
+def _graph(axis: Axes, title: str, nodes: Sequence[str], skip: bool = False) -> None:
+    heights = np.linspace(0, 4, len(nodes))
+    for below, above in pairwise(heights):
+        axis.add_patch(FancyArrowPatch((0, below + 0.3), (0, above - 0.3), arrowstyle="-|>", mutation_scale=12))
+    if skip:
+        curve: dict[str, Any] = {
+            "arrowstyle": "-|>",
+            "mutation_scale": 12,
+            "linestyle": "--",
+            "connectionstyle": "arc3,rad=0.5",
+        }
+        axis.add_patch(FancyArrowPatch((0.28, 0.1), (0.28, 3.9), **curve))
+    for height, name in zip(heights, nodes, strict=True):
+        axis.add_patch(Circle((0, height), 0.3, facecolor="#e8eef4", edgecolor="black"))
+        axis.text(0, height, name, ha="center", va="center", fontsize=11 if len(name) < 14 else 7)
+    axis.set(title=title, xlim=(-1.5, 2), ylim=(-0.6, 4.6), aspect="equal")
+    axis.axis("off")

@@ -1,0 +1,87 @@
+"""TOD-R, SNR and what goes beside them (Eq. 22, Sec. 4.2)."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from nca.errors import ParameterError, SilentReferenceError
+
+
+def tod_ratio(matrix: Tensor) -> Tensor:
+    """Trace-to-off-diagonal ratio `(...)` of matrices `(..., bins, bins)`, Eq. (22).
+
+    The sum of the diagonal's magnitudes, times sqrt(N), over the sum of all other magnitudes. Infinite for a diagonal
+    matrix, 0 for one whose diagonal is zero.
+
+    Raises:
+        ParameterError: for matrices that are not square.
+    """
+    if matrix.ndim < 2 or matrix.shape[-1] != matrix.shape[-2]:
+        raise ParameterError(f"TOD-R is defined for square matrices, not for shape {tuple(matrix.shape)}.")
+    magnitude = matrix.abs().double()
+    trace = magnitude.diagonal(dim1=-2, dim2=-1).sum(-1)
+    off_diagonal = magnitude.sum((-2, -1)) - trace
+    return math.sqrt(matrix.shape[-1]) * trace / off_diagonal
+
+
+def chance_tod_ratio(bins: int) -> float:
+    """TOD-R expected of a matrix of independent, equally distributed entries: sqrt(N) / (N - 1)."""
+    return math.sqrt(bins) / (bins - 1) if bins > 1 else math.inf
+
+
+def snr(reference: Tensor, estimate: Tensor) -> Tensor:
+    """Signal-to-noise ratio in dB `(...)` of estimates `(..., bins, frames)` against the reference (Sec. 4.2).
+
+    10 log10 of the reference's energy over the energy of the difference.
+
+    Raises:
+        SilentReferenceError: where a reference has no energy, for which no ratio exists.
+    """
+    energy = reference.double().square().sum((-2, -1))
+    if (energy == 0).any():
+        raise SilentReferenceError("The reference is silent, so no SNR exists; leave this segment out.")
+    return 10 * torch.log10(energy / (reference.double() - estimate.double()).square().sum((-2, -1)))
+
+
+def si_sdr(reference: Tensor, estimate: Tensor) -> Tensor:
+    """Scale-invariant signal-to-distortion ratio in dB `(...)` of waveforms `(..., samples)` (Le Roux et al., 2019).
+
+    Raises:
+        SilentReferenceError: where a reference has no energy.
+    """
+    reference, estimate = reference.double(), estimate.double()
+    energy = reference.square().sum(-1, keepdim=True)
+    if (energy == 0).any():
+        raise SilentReferenceError("The reference is silent, so no SI-SDR exists; leave this song out.")
+    target = (reference * estimate).sum(-1, keepdim=True) / energy * reference
+    return 10 * torch.log10(target.square().sum(-1) / (estimate - target).square().sum(-1))
+
+
+def correlation(a: Tensor, b: Tensor) -> Tensor:
+    """Pearson correlation `(...)` of the entries of matrices `(..., bins, bins)`."""
+    a, b = (m.double() - m.double().mean((-2, -1), keepdim=True) for m in (a, b))
+    return (a * b).sum((-2, -1)) / (a.norm(dim=(-2, -1)) * b.norm(dim=(-2, -1)))
+
+
+def null_space_share(matrix: Tensor, mixture: Tensor) -> Tensor:
+    """Share `(...)` of the matrix's energy that no frame of the mixture ever meets.
+
+    The rows' component orthogonal to the span of the frames, squared, over the whole: 0 where the mixture has full
+    rank, near 1 - T/N for a random matrix.
+    """
+    frames = mixture.double()
+    left, sizes, _ = torch.linalg.svd(frames, full_matrices=False)
+    tolerance = sizes[..., :1] * max(frames.shape[-2:]) * torch.finfo(torch.float32).eps
+    basis = left * (sizes > tolerance).unsqueeze(-2)
+    total = matrix.double().square().sum((-2, -1))
+    return 1 - (matrix.double() @ basis).square().sum((-2, -1)) / total
+
+
+def diagonal_profile(matrix: Tensor) -> Tensor:
+    """Mean magnitude `(..., bins)` of the entries at each distance |row - column| from the diagonal."""
+    bins = matrix.shape[-1]
+    index = torch.arange(bins, device=matrix.device)
+    distance = (index[:, None] - index[None, :]).abs().flatten()
+    sums = matrix.new_zeros(*matrix.shape[:-2], bins).index_add(-1, distance, matrix.abs().flatten(-2))
+    return sums / torch.bincount(distance, minlength=bins)

@@ -1,0 +1,93 @@
+"""The geometry of the short-time Fourier transform (Sec. 4.1), and the transform itself."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.signal import resample_poly
+from torch import Tensor
+
+from nca.errors import DataError, ParameterError
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """A Hamming-windowed, zero-padded STFT (Sec. 4.1).
+
+    Attributes:
+        rate: sampling rate in Hz.
+        fft: length of the zero-padded transform in samples, the paper's N'.
+        window: length of the Hamming window in samples.
+        hop: distance of two frames in samples.
+    """
+
+    rate: int
+    fft: int
+    window: int
+    hop: int
+
+    @property
+    def bins(self) -> int:
+        """N: frequency sub-bands kept of the transform, from 0 Hz to half the rate."""
+        return self.fft // 2 + 1
+
+    @property
+    def bandwidth(self) -> float:
+        """Distance of two bins in Hz."""
+        return self.rate / self.fft
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames a second."""
+        return self.rate / self.hop
+
+    def scaled(self, rate: int) -> "Geometry":
+        """The same bin width and frame rate at another sampling rate, to the nearest even number of samples."""
+        factor = rate / self.rate
+        fft, window = (2 * round(length * factor / 2) for length in (self.fft, self.window))
+        return Geometry(rate, fft, window, round(self.hop * factor))
+
+    def resample(self, samples: np.ndarray, rate: int) -> Tensor:
+        """Samples `(..., samples)` at `rate` Hz as a float32 tensor at this geometry's rate (polyphase filter)."""
+        common = math.gcd(self.rate, rate)
+        if rate != self.rate:
+            samples = resample_poly(samples, self.rate // common, rate // common, axis=-1)
+        return torch.from_numpy(np.ascontiguousarray(samples, dtype=np.float32))
+
+    def stft(self, samples: Tensor) -> Tensor:
+        """Spectra `(..., bins, frames)`, complex, of samples `(..., samples)`; frame t is centred on sample t * hop.
+
+        Raises:
+            DataError: for samples that are not finite.
+        """
+        if not torch.isfinite(samples).all():
+            raise DataError("The signal holds samples that are not finite; repair or leave out the recording.")
+        window = torch.hamming_window(self.window, dtype=samples.dtype, device=samples.device)
+        flat = samples.reshape(-1, samples.shape[-1])
+        spectra = torch.stft(flat, self.fft, self.hop, self.window, window, pad_mode="constant", return_complex=True)
+        return spectra.reshape(*samples.shape[:-1], *spectra.shape[-2:])
+
+    def istft(self, spectra: Tensor, samples: int) -> Tensor:
+        """Samples `(..., samples)` of spectra `(..., bins, frames)` by weighted overlap-add; inverts :meth:`stft`."""
+        window = torch.hamming_window(self.window, dtype=spectra.real.dtype, device=spectra.device)
+        flat = spectra.reshape(-1, *spectra.shape[-2:])
+        signal = torch.istft(flat, self.fft, self.hop, self.window, window, length=samples)
+        return signal.reshape(*spectra.shape[:-2], samples)
+
+
+PROFILES = {
+    "paper": Geometry(rate=44100, fft=4096, window=2048, hop=384),
+    "demo": Geometry(rate=11025, fft=1024, window=512, hop=96),
+}
+
+
+def profile(name: str) -> Geometry:
+    """The geometry called `name`: `paper` (Sec. 4.1 to the letter) or `demo` (a quarter of each number).
+
+    Raises:
+        ParameterError: for any other name.
+    """
+    if name not in PROFILES:
+        raise ParameterError(f"There is no profile {name!r}; choose one of {', '.join(PROFILES)}.")
+    return PROFILES[name]
