@@ -11,6 +11,7 @@ import tarfile
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from sphinx.application import Sphinx
 from sphinx.config import Config
@@ -80,6 +81,13 @@ def use_local_assets(app: Sphinx, config: Config) -> None:
     config.nb_ipywidgets_js = {"offline/require.js": {}, "widgets.js": {}, "offline/embed-amd.js": {}}
 
 
+def leave_out_thebe(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
+    """Jupyter Book loads thebe's starter into every page; this book runs no code on other machines."""
+    for assets in (context["script_files"], context["css_files"]):
+        assets[:] = [asset for asset in assets if "thebe" not in str(asset).lower()]
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("config-inited", use_local_assets)
+    app.connect("html-page-context", leave_out_thebe, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
