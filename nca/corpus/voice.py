@@ -1,0 +1,171 @@
+"""A singer as a physical source and filter: who sings, and how control tracks become sound.
+
+The source is a band-limited pulse train shaped by the causal-anticausal form of the Liljencrants-Fant glottal flow
+(an anticausal glottal formant and a causal spectral tilt), the filter a cascade of formants with a nasal zero.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nca.corpus.phonemes import BANDWIDTHS, COLOURS
+from nca.corpus.signals import HOP, RATE, bin_frequencies, filter_frames, pulses
+
+TICK = 64  # samples between two points of a control track
+FORMANTS = len(BANDWIDTHS)
+
+
+@dataclass(frozen=True)
+class Singer:
+    """The physical parameters of one voice."""
+
+    name: str
+    formant_scale: float  # 17.5 cm over the length of the tract
+    low: int  # lowest comfortable MIDI pitch
+    high: int  # highest
+    open_quotient: float
+    asymmetry: float  # damping of the glottal formant
+    tilt: float  # Hz, the corner of the glottal spectrum's tilt at medium effort
+    breath: float  # aspiration beside the voice, linear
+    jitter: float  # relative deviation of the period
+    shimmer: float  # relative deviation of the amplitude
+    vibrato_rate: float  # Hz
+    vibrato_depth: float  # cents
+    vibrato_delay: float  # seconds after a note's onset
+    glide: float  # seconds from one note to the next
+    scoop: float  # semitones below the first note of a phrase
+    sibilance: float  # gain of fricatives
+    ringing: float  # 0 to 1, how far F3 to F5 cluster (the singer's formant)
+
+
+# formant scale, lowest pitch: ranges of the four kinds of voice, dealt in turn so that every kind sings
+KINDS = [((0.96, 1.03), (43, 47)), ((1.15, 1.25), (57, 60)), ((1.03, 1.09), (47, 51)), ((1.09, 1.16), (52, 56))]
+
+
+def draw_singer(rng: np.random.Generator, kind: int, name: str) -> Singer:
+    """A singer of one of the four kinds (low to high voice), its parameters drawn from that kind's ranges."""
+    (scale_low, scale_high), (pitch_low, pitch_high) = KINDS[kind % len(KINDS)]
+    low = int(rng.integers(pitch_low, pitch_high + 1))
+    return Singer(
+        name=name,
+        formant_scale=float(rng.uniform(scale_low, scale_high)),
+        low=low,
+        high=low + int(rng.integers(14, 19)),
+        open_quotient=float(rng.uniform(0.45, 0.75)),
+        asymmetry=float(rng.uniform(0.7, 1.3)),
+        tilt=float(rng.uniform(1300.0, 4200.0)),
+        breath=float(rng.uniform(0.015, 0.09)),
+        jitter=float(rng.uniform(0.002, 0.006)),
+        shimmer=float(rng.uniform(0.02, 0.08)),
+        vibrato_rate=float(rng.uniform(4.8, 6.4)),
+        vibrato_depth=float(rng.uniform(12.0, 65.0)),
+        vibrato_delay=float(rng.uniform(0.15, 0.5)),
+        glide=float(rng.uniform(0.05, 0.12)),
+        scoop=float(rng.uniform(0.0, 2.0)),
+        sibilance=float(rng.uniform(0.6, 1.2)),
+        ringing=float(rng.uniform(0.0, 0.6)),
+    )
+
+
+@dataclass
+class Tracks:
+    """What the singer does, one point a TICK: the interface between articulation and sound.
+
+    frequency in Hz (ticks,); voicing, aspiration, frication and effort linear (ticks,); formants in Hz
+    (ticks, FORMANTS); nasal 0 to 1 (ticks,) with its zero in Hz; colour an index into COLOURS.
+    """
+
+    frequency: np.ndarray
+    voicing: np.ndarray
+    aspiration: np.ndarray
+    frication: np.ndarray
+    effort: np.ndarray
+    formants: np.ndarray
+    nasal: np.ndarray
+    zero: np.ndarray
+    colour: np.ndarray
+
+
+def resonance(frequency: np.ndarray, centre: np.ndarray, width: np.ndarray) -> np.ndarray:
+    """Response of one formant of unit gain at 0 Hz; centre and width in Hz broadcast against frequency."""
+    square = centre * centre + 0.25 * width * width
+    return square / (square - frequency * frequency + 1j * frequency * width)
+
+
+def upper_tract(singer: Singer) -> np.ndarray:
+    """The formants above F5, one every kilohertz and the same for every vowel: (BINS,)."""
+    frequency = bin_frequencies()
+    centres = singer.formant_scale * (4500.0 + 1000.0 * np.arange(1, 13))
+    response = np.ones(len(frequency), dtype=complex)
+    for centre in centres:
+        response *= resonance(frequency, centre, np.asarray(80.0 + 0.07 * centre))
+    return response
+
+
+def noise_colours(singer: Singer) -> np.ndarray:
+    """Magnitude of each noise colour, (colours, BINS), its peaks moved a little with the singer's tract."""
+    frequency = bin_frequencies() / singer.formant_scale**0.5
+    table = []
+    for peaks, floor in COLOURS.values():
+        shape = sum(gain / (1.0 + ((frequency - centre) / width) ** 2) for centre, width, gain in peaks)
+        table.append(shape / (1.0 + (floor / (frequency + 1.0)) ** 4))
+    return np.array(table)
+
+
+def glottis(singer: Singer, pitch: np.ndarray, effort: np.ndarray) -> np.ndarray:
+    """Spectrum of one glottal flow derivative, (frames, BINS); pitch in Hz and effort (about 1) are (frames, 1)."""
+    frequency = bin_frequencies()
+    ratio = frequency / (pitch / (2.0 * singer.open_quotient))
+    opening = 1j * ratio / (1.0 - ratio * ratio - 1j * singer.asymmetry * ratio)  # anticausal: rising flow
+    corner = singer.tilt * np.clip(effort, 0.2, 2.5) ** 1.5
+    return opening / (1.0 + 1j * frequency / corner)
+
+
+def tract(singer: Singer, formants: np.ndarray, nasal: np.ndarray, zero: np.ndarray) -> np.ndarray:
+    """Response of the tract below F6, (frames, BINS); formants (frames, FORMANTS), nasal and zero (frames, 1)."""
+    frequency = bin_frequencies()
+    response = np.ones((len(formants), len(frequency)), dtype=complex)
+    for index, width in enumerate(BANDWIDTHS):
+        wider = width * singer.formant_scale * (1.0 + (1.5 if index else 0.6) * nasal)
+        response *= resonance(frequency, formants[:, index : index + 1], wider)
+    through_nose = nasal[:, 0] > 0.01
+    if through_nose.any():
+        share, notch = nasal[through_nose], zero[through_nose]
+        pole = resonance(frequency, notch * (1.0 - 0.2 * share), np.asarray(120.0))
+        response[through_nose] *= pole / resonance(frequency, notch, np.asarray(120.0))
+    return response
+
+
+def sing(singer: Singer, tracks: Tracks, samples: int, rng: np.random.Generator) -> np.ndarray:
+    """The dry voice, (samples,), that the tracks describe."""
+    position = np.arange(samples) / TICK
+    ticks = np.arange(len(tracks.frequency))
+
+    def upsample(track: np.ndarray) -> np.ndarray:
+        return np.interp(position, ticks, track)
+
+    train, phase = pulses(upsample(tracks.frequency))
+    modulated = upsample(tracks.aspiration) * (0.55 + 0.45 * np.cos(phase - 0.6))
+    sources = [
+        train * upsample(tracks.voicing),
+        rng.standard_normal(samples) * modulated,
+        rng.standard_normal(samples) * upsample(tracks.frication) * singer.sibilance,
+    ]
+    above, colours = upper_tract(singer), noise_colours(singer)
+    tilted = bin_frequencies() / (bin_frequencies() + 700.0)  # aspiration has little below F2
+
+    def respond(frames: slice) -> list[np.ndarray]:
+        at = np.minimum(np.arange(frames.start, frames.stop) * (HOP // TICK), len(ticks) - 1)
+        shape = tract(singer, tracks.formants[at], tracks.nasal[at, None], tracks.zero[at, None]) * above
+        flow = glottis(singer, tracks.frequency[at, None], tracks.effort[at, None])
+        return [shape * flow, shape * tilted, colours[tracks.colour[at]]]
+
+    return filter_frames(sources, respond, samples)
+
+
+def tick_count(samples: int) -> int:
+    """Control points that cover so many samples."""
+    return samples // TICK + 2
+
+
+TICK_RATE = RATE / TICK
