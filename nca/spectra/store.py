@@ -60,8 +60,10 @@ class SpectrogramStore:
         return band_deviation(self.mixture)
 
 
-def build_store(songs: Sequence[Song], geometry: Geometry, folder: Path | str) -> SpectrogramStore:
+def build_store(songs: Sequence[Song], geometry: Geometry, folder: Path | str, data: str = "") -> SpectrogramStore:
     """Bring the store of `songs` in `folder` to completion and open it; a second process waits for the first.
+
+    `data` is a digest of the songs' files, kept in the index to tell one data set from another.
 
     Raises:
         DataError: where the folder holds the store of other songs or another geometry, or cannot be written.
@@ -70,7 +72,7 @@ def build_store(songs: Sequence[Song], geometry: Geometry, folder: Path | str) -
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / "lock"):
-            _append_missing(songs, geometry, folder)
+            _append_missing(songs, {"data": data, "geometry": asdict(geometry)}, folder)
     except OSError as error:
         raise DataError(
             f"The spectrogram store {folder} cannot be written ({error.strerror}); free or allow it."
@@ -99,15 +101,15 @@ def open_store(folder: Path | str) -> SpectrogramStore:
     return SpectrogramStore(geometry, **maps, songs=tuple((s["name"], s["frames"]) for s in index["songs"]))
 
 
-def _append_missing(songs: Sequence[Song], geometry: Geometry, folder: Path) -> None:
-    index = _read_index(folder) or {"geometry": asdict(geometry), "songs": [], "complete": False}
-    if index["geometry"] != asdict(geometry):
-        raise DataError(f"{folder} holds spectra of another geometry; choose another folder.")
+def _append_missing(songs: Sequence[Song], origin: dict, folder: Path) -> None:
+    index = _read_index(folder) or origin | {"songs": [], "complete": False}
+    if any(index[key] != value for key, value in origin.items()):
+        raise DataError(f"{folder} holds the spectra of other songs or of another geometry; choose another folder.")
     if index["complete"]:
         return
     for song in tqdm(songs[len(index["songs"]) :], desc="spectra", unit="song"):
         start = sum(entry["frames"] for entry in index["songs"])
-        index["songs"].append(_append(song, geometry, folder, start))
+        index["songs"].append(_append(song, Geometry(**origin["geometry"]), folder, start))
         write_json(folder / "index.json", index)
     write_json(folder / "index.json", index | {"complete": True})
 
@@ -128,7 +130,10 @@ def _append(song: Song, geometry: Geometry, folder: Path, start: int) -> dict:
 
 def _read_index(folder: Path) -> dict | None:
     path = folder / "index.json"
-    return json.loads(path.read_text()) if path.exists() else None
+    try:
+        return json.loads(path.read_text()) if path.exists() else None
+    except ValueError as error:
+        raise DataError(f"{path} is not whole JSON; delete the folder and build the store again.") from error
 
 
 def magnitudes(samples: np.ndarray, rate: int, geometry: Geometry) -> Tensor:

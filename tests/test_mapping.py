@@ -1,0 +1,71 @@
+"""The exact mapping against the network itself, automatic differentiation, and its own average."""
+
+import pytest
+import torch
+from conftest import spectra, trained_like
+from torch import nn
+
+from nca.couplings import linear_composition
+from nca.mapping import frame_mappings, mean_jacobian, mean_mapping, offsets
+from nca.models import decode
+
+
+@pytest.mark.parametrize(("dtype", "bound"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])
+def test_the_mapping_makes_the_output_of_every_frame(model, dtype, bound):
+    model, mixture = model.to(dtype), spectra(frames=40).to(dtype)
+    made = torch.stack([C.matrix @ mixture[:, t] + C.offset for t, C in enumerate(frame_mappings(model, mixture))], -1)
+    output = decode(model, mixture)
+    assert (made - output).abs().max() <= bound * output.abs().max()
+
+
+def test_the_matrix_is_the_jacobian(model):
+    mixture = spectra()
+    for t, mapping in enumerate(frame_mappings(model, mixture)):
+        jacobian = torch.func.jacrev(lambda x: decode(model, x.unsqueeze(-1)).squeeze(-1))(mixture[:, t])
+        torch.testing.assert_close(mapping.matrix, jacobian)
+
+
+def test_the_closed_form_is_the_mean_of_the_frames(model):
+    mixture = spectra(frames=20)
+    expected = torch.stack([m.matrix for m in frame_mappings(model, mixture)]).mean(0)
+    torch.testing.assert_close(mean_mapping(model, mixture).matrix, expected, rtol=1e-6, atol=1e-12)
+
+
+def test_the_mean_jacobian_of_the_voice():
+    model, mixture = trained_like("SF"), spectra(frames=20)
+    slopes = [
+        torch.func.jacrev(lambda x: model(x.unsqueeze(-1)).squeeze(-1))(mixture[:, t]) for t in range(20)
+    ]
+    found = mean_jacobian(model, mixture)
+    assert found.target == "voice"
+    torch.testing.assert_close(found.matrix, torch.stack(slopes).mean(0))
+
+
+def test_offsets_are_those_of_the_frames_and_vanish_without_biases(model):
+    mixture = spectra()
+    expected = torch.stack([m.offset for m in frame_mappings(model, mixture)], -1)
+    torch.testing.assert_close(offsets(model, mixture), expected)
+    for bias in model.biases:
+        bias.zero_()
+    assert (offsets(model, mixture) == 0).all()
+
+
+def test_a_batch_of_segments_and_models(model):
+    segments = spectra(batch=(2,))
+    found = mean_mapping(model, segments).matrix
+    for i in range(2):
+        torch.testing.assert_close(found[i], mean_mapping(model, segments[i]).matrix)
+
+
+def test_without_relus_every_frame_is_the_linear_composition():
+    net = nn.Sequential(nn.Linear(5, 7), nn.Linear(7, 4), nn.Linear(4, 3)).double()
+    mixture = spectra(5, 6)
+    expected = linear_composition(net).matrix
+    torch.testing.assert_close(mean_mapping(net, mixture).matrix, expected)
+    assert all(torch.allclose(m.matrix, expected) for m in frame_mappings(net, mixture))
+
+
+def test_one_layer_and_closed_units():
+    net = nn.Sequential(nn.Linear(3, 3), nn.ReLU()).double()
+    net[0].weight.data, net[0].bias.data = -torch.eye(3).double(), torch.zeros(3).double()
+    assert (mean_mapping(net, spectra(3, 4)).matrix == 0).all()

@@ -1,0 +1,101 @@
+"""Eq. (22) and what goes beside it, against sums over single numbers and known limits."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from conftest import spectra
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nca.errors import ParameterError, SilentReferenceError
+from nca.metrics import (
+    chance_tod_ratio,
+    correlation,
+    diagonal_profile,
+    null_space_share,
+    si_sdr,
+    snr,
+    tod_ratio,
+)
+
+
+def slow_tod_ratio(matrix):
+    bins = len(matrix)
+    trace = sum(abs(matrix[i][i]) for i in range(bins))
+    rest = sum(abs(matrix[i][j]) for i in range(bins) for j in range(bins) if i != j)
+    return math.sqrt(bins) * trace / rest
+
+
+@given(st.integers(2, 9), st.integers(0, 10**6), st.floats(1e-3, 1e3))
+def test_tod_ratio_is_equation_22_and_blind_to_scale_and_sign(bins, seed, factor):
+    matrix = torch.randn(bins, bins, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    assert tod_ratio(matrix).item() == pytest.approx(slow_tod_ratio(matrix.tolist()), rel=1e-12)
+    assert tod_ratio(-factor * matrix).item() == pytest.approx(tod_ratio(matrix).item(), rel=1e-9)
+
+
+def test_limits_of_the_tod_ratio():
+    assert tod_ratio(torch.eye(4)).item() == math.inf
+    assert tod_ratio(torch.ones(9, 9) - torch.eye(9)).item() == 0
+    assert tod_ratio(torch.ones(9, 9)).item() == pytest.approx(3 * 9 / 72) == chance_tod_ratio(9)
+    with pytest.raises(ParameterError, match="square"):
+        tod_ratio(torch.ones(2, 3))
+
+
+@pytest.mark.parametrize("bins", [64, 513])
+def test_chance_is_the_tod_ratio_of_random_matrices(bins):
+    drawn = torch.randn(4, bins, bins, generator=torch.Generator().manual_seed(0))
+    assert tod_ratio(drawn).mean().item() == pytest.approx(chance_tod_ratio(bins), rel=0.05)
+
+
+def test_chance_at_the_papers_size_is_its_student_row():
+    assert round(chance_tod_ratio(2049), 3) == 0.022
+
+
+def test_snr_of_a_planted_error():
+    reference = spectra(batch=(3,))
+    noise = reference / 10
+    np.testing.assert_allclose(snr(reference, reference + noise), 20.0, rtol=1e-12)
+    assert snr(reference, reference).isinf().all()
+
+
+def test_si_sdr_forgets_the_scale_and_counts_what_is_orthogonal():
+    time = torch.arange(4000, dtype=torch.float64) / 4000
+    voice, other = torch.sin(2 * math.pi * 40 * time), torch.cos(2 * math.pi * 40 * time)
+    assert si_sdr(voice, 3 * (voice + 0.1 * other)).item() == pytest.approx(20, abs=1e-6)
+
+
+def test_a_silent_reference_is_a_named_error():
+    silent = torch.zeros(4, 3)
+    with pytest.raises(SilentReferenceError, match="leave this segment out"):
+        snr(silent, silent + 1)
+    with pytest.raises(SilentReferenceError, match="leave this song out"):
+        si_sdr(silent[0], silent[0] + 1)
+
+
+def test_null_space_share_of_known_matrices():
+    mixture = spectra(bins=10, frames=4)
+    basis = torch.linalg.qr(mixture).Q
+    inside, outside = basis @ basis.T, torch.eye(10, dtype=torch.float64) - basis @ basis.T
+    assert null_space_share(inside, mixture).item() == pytest.approx(0, abs=1e-12)
+    assert null_space_share(outside, mixture).item() == pytest.approx(1, abs=1e-12)
+    random = torch.randn(200, 10, 10, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    assert null_space_share(random, mixture).mean().item() == pytest.approx(0.6, abs=0.03)
+    assert null_space_share(random, spectra(10, 30)).max().item() == pytest.approx(0, abs=1e-10)
+
+
+def test_null_space_counts_equal_frames_once():
+    mixture = spectra(bins=6, frames=1).expand(6, 5)
+    random = torch.randn(6, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    direction = mixture[:, :1] / mixture[:, :1].norm()
+    expected = 1 - ((random @ direction).norm() / random.norm()).item() ** 2
+    assert null_space_share(random, mixture).item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_correlation_and_diagonal_profile():
+    a, b = (torch.randn(5, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(s)) for s in (0, 1))
+    assert correlation(a, b).item() == pytest.approx(np.corrcoef(a.flatten(), b.flatten())[0, 1])
+    assert correlation(a, 3 - 2 * a).item() == pytest.approx(-1)
+    slow = [np.mean([abs(a[i, j].item()) for i in range(5) for j in range(5) if abs(i - j) == d]) for d in range(5)]
+    np.testing.assert_allclose(diagonal_profile(a), slow, rtol=1e-12)

@@ -1,0 +1,145 @@
+"""Training against a loop written from Sec. 4.1, the schedule against its sentence, checkpoints against cuts."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from nca.errors import DataError, ParameterError
+from nca.models import build
+from nca.spectra import Geometry
+from nca.training import Progress, Schedule, Trained, load_trained, static_gain, train
+from nca.training.loop import batches
+
+SMALL = Geometry(rate=2000, fft=22, window=16, hop=4)
+SCALE = torch.full((12, 1), 0.5)
+
+
+def frames(seed: int, count: int = 300) -> np.ndarray:
+    return np.random.default_rng(seed).gamma(1.0, 0.5, size=(count, 12)).astype(np.float32)
+
+
+MIXTURE = frames(0)
+VOICE = (MIXTURE * np.linspace(0, 1, 12, dtype=np.float32)).astype(np.float32)
+
+
+def reference(name: str, seed: int, epochs: int) -> tuple[torch.nn.Module, list[float]]:
+    """One model, autograd and torch's plain Adam: Eqs. (1) and (3) and the settings of Sec. 4.1."""
+    model = build(name, 12, seed)
+    adam = torch.optim.Adam(model.parameters(), lr=1e-3, betas=(0.9, 0.999))
+    x, y = (torch.from_numpy(signal).T / SCALE for signal in (MIXTURE, VOICE))
+    losses = []
+    for epoch in range(epochs):
+        sums = 0.0
+        for (order,) in batches(300, 128, [seed], epoch):
+            loss = ((model(x[:, order]) - y[:, order]) ** 2).sum(0).div(12).mean()
+            adam.zero_grad()
+            loss.backward()
+            adam.step()
+            sums += loss.item() * len(order)
+        losses.append(sums / 300)
+    return model, losses
+
+
+@pytest.mark.parametrize("name", ["DAE", "MSS-DAE", "SF"])
+def test_a_batch_of_initialisations_equals_training_them_alone(name):
+    seeds = [5, 6, 7]
+    together = build(name, 12, seeds)
+    fates = train(together, MIXTURE, VOICE, SCALE, seeds, Schedule(epochs=4), progress=False)
+    for position, seed in enumerate(seeds):
+        alone, losses = reference(name, seed, 4)
+        np.testing.assert_allclose(fates[position].losses, losses, rtol=1e-4)
+        for stacked, single in zip(together.layers, alone.layers, strict=True):
+            torch.testing.assert_close(stacked.weight[position], single.weight, rtol=1e-3, atol=1e-5)
+
+
+def test_an_instance_that_stops_early_keeps_its_weights_and_the_others_go_on():
+    seeds, schedule = [1, 2], Schedule(epochs=12, tolerance=0.02, halve_after=1, stop_after=2)
+    together = build("DAE", 12, seeds)
+    fates = train(together, MIXTURE, VOICE, SCALE, seeds, schedule, progress=False)
+    for position, seed in enumerate(seeds):
+        alone = build("DAE", 12, [seed])
+        (fate,) = train(alone, MIXTURE, VOICE, SCALE, [seed], schedule, progress=False)
+        assert len(fate.losses) == len(fates[position].losses)
+        torch.testing.assert_close(together.weights[0][position], alone.weights[0][0], rtol=1e-3, atol=1e-5)
+
+
+def test_every_epoch_meets_every_frame_once_in_an_order_of_its_own():
+    orders = [torch.cat(list(batches(300, 128, [3, 4], epoch)), -1) for epoch in (0, 1)]
+    for order in orders:
+        assert order.shape == (2, 300)
+        assert (order.sort(-1).values == torch.arange(300)).all()
+    assert not torch.equal(orders[0], orders[1])
+    assert not torch.equal(orders[0][0], orders[0][1])
+    assert [b.shape[-1] for b in batches(300, 128, [3], 0)] == [128, 128, 44]
+
+
+def test_the_rate_is_halved_after_two_epochs_and_training_ends_after_four():
+    fate, schedule = Progress(1e-3), Schedule()
+    for loss, rate, finished in [
+        (5, 1e-3, False),
+        (4, 1e-3, False),
+        (4, 1e-3, False),
+        (4.5, 5e-4, False),  # two epochs without improvement
+        (3.9, 5e-4, False),
+        (3.9, 5e-4, False),
+        (3.9, 2.5e-4, False),
+        (3.9, 2.5e-4, False),
+        (3.9, 2.5e-4, True),  # four
+    ]:
+        fate.record(loss, schedule)
+        assert (fate.learning_rate, fate.finished(schedule)) == (pytest.approx(rate), finished)
+
+
+def test_a_relative_threshold_and_an_epoch_limit():
+    fate, schedule = Progress(1e-3), Schedule(tolerance=0.01, epochs=3)
+    for loss in (1.0, 0.995, 0.98):
+        assert not fate.finished(schedule)
+        fate.record(loss, schedule)
+    assert (fate.waited, fate.finished(schedule)) == (0, True)
+
+
+def test_static_gain_is_the_least_squares_factor_of_each_band(monkeypatch):
+    monkeypatch.setattr("nca.training.baseline.CHUNK", 7)
+    noisy = VOICE + frames(3)
+    expected = [np.linalg.lstsq(MIXTURE[:, [k]], noisy[:, k], rcond=None)[0][0] for k in range(12)]
+    np.testing.assert_allclose(static_gain(MIXTURE, noisy)[:, 0], expected, rtol=1e-5)
+    silent = MIXTURE.copy()
+    silent[:, 4] = 0
+    assert static_gain(silent, noisy)[4].item() == 0
+
+
+def test_a_trained_model_is_read_back_whole_or_not_at_all(tmp_path):
+    model = build("MSS-DAE", 12, 3)
+    Trained(model, SCALE, 0.5 * SCALE, SMALL, 3, [1.0, 0.5], [1e-3, 1e-3]).save(tmp_path / "run")
+    again = load_trained(tmp_path / "run")
+    mixture = torch.rand(12, 4)
+    assert torch.equal(again.model(mixture), model(mixture))
+    assert (again.geometry, again.seed, again.losses) == (SMALL, 3, [1.0, 0.5])
+    assert torch.equal(again.static_gain, 0.5 * SCALE)
+    weights = tmp_path / "run" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:100])
+    with pytest.raises(DataError, match="no whole trained model"):
+        load_trained(tmp_path / "run")
+    with pytest.raises(DataError, match="train it again"):
+        load_trained(tmp_path / "nothing")
+    assert json.loads((tmp_path / "run" / "model.json").read_text())["model"] == "MSS-DAE"
+
+
+def test_bad_input_is_a_named_error():
+    model = build("DAE", 12, [0])
+    with pytest.raises(DataError, match="as many frames of voice"):
+        train(model, MIXTURE, VOICE[:-1], SCALE, [0])
+    with pytest.raises(DataError, match="as many frames"):
+        train(model, MIXTURE[:0], VOICE[:0], SCALE, [0])
+    with pytest.raises(ParameterError, match="2 instances for 2 seeds"):
+        train(model, MIXTURE, VOICE, SCALE, [0, 1])
+    broken = MIXTURE.copy()
+    broken[7, 3] = np.nan
+    with pytest.raises(DataError, match="loss of DAE is not finite"):
+        train(model, broken, VOICE, SCALE, [0], Schedule(epochs=1), progress=False)
+    with pytest.raises(ParameterError, match="batch is 0"):
+        Schedule(batch=0)
+    with pytest.raises(ParameterError, match="epochs is 0"):
+        Schedule(epochs=0)
