@@ -5,8 +5,8 @@ from scipy.ndimage import convolve1d
 
 from nca.corpus.phonemes import COLOURS, CONSONANTS, VOWELS, Consonant, Syllable
 from nca.corpus.score import Note
-from nca.corpus.signals import hertz
-from nca.corpus.voice import FORMANTS, TICK_RATE, Singer, Tracks, tick_count
+from nca.corpus.signals import hertz, tick_count
+from nca.corpus.voice import FORMANTS, TICK_RATE, Singer, Tracks
 
 COLOUR_INDEX = {name: index for index, name in enumerate(COLOURS)}
 BREATH_GAP = 0.30  # seconds of rest that make room for an intake
@@ -92,11 +92,17 @@ class Articulation:
             self.consonant(onset - lead, first, note)
         if last and tail:
             self.consonant(end, last, note)
-        if fresh and self.singer.scoop > 0:
-            rise = self.span(onset - lead, onset + 0.06)
-            self.pitch[rise] -= self.singer.scoop * self.rng.uniform(0.0, 1.0)
+        self.bend(onset - lead, onset, stop, fresh)
         held = self.span(onset + self.singer.vibrato_delay, stop)
         self.wobble[held] = 1.0
+
+    def bend(self, start: float, onset: float, stop: float, fresh: bool) -> None:
+        """Approach a note from below, more so after a rest, and now and then let go of its end."""
+        if fresh or self.rng.random() < 0.3:
+            depth = self.singer.scoop * (1.0 if fresh else 0.5) * self.rng.uniform(0.2, 1.0)
+            self.pitch[self.span(start, onset + min(0.07, 0.25 * (stop - onset)))] -= depth
+        if stop - onset > 0.35 and self.rng.random() < 0.3:
+            self.pitch[self.span(stop - 0.08, stop)] -= self.rng.uniform(0.3, 2.0)
 
     def breathe(self, before: float) -> None:
         """An intake that ends just before the phrase at `before`."""
@@ -116,7 +122,7 @@ class Articulation:
         rate = singer.vibrato_rate * (1.0 + 0.05 * slow_noise(rng, points, 0.4))
         depth = smooth(self.wobble, 0.35) * (1.0 + 0.25 * slow_noise(rng, points, 0.5)) * singer.vibrato_depth / 100
         turn = 2 * np.pi * np.cumsum(rate) / TICK_RATE + rng.uniform(0, 6)
-        drift = 0.10 * slow_noise(rng, points, 0.5) + 0.05 * slow_noise(rng, points, 0.1)
+        drift = 0.13 * slow_noise(rng, points, 0.5) + 0.07 * slow_noise(rng, points, 0.12)
         jitter = 1.0 + singer.jitter * slow_noise(rng, points, 0.008)
         frequency = np.asarray(hertz(pitch + depth * np.sin(turn) + drift)) * jitter
         tremble = 1.0 + singer.shimmer * slow_noise(rng, points, 0.012) + 0.15 * depth * np.sin(turn + 1.0)
@@ -142,7 +148,7 @@ class Articulation:
         formants[:, 1] = np.maximum(formants[:, 1], formants[:, 0] + 180.0)
         centre = 2950.0 * self.singer.formant_scale
         pull = 0.45 * self.singer.ringing * np.array([0.0, 0.0, 0.6, 1.0, 1.0])
-        return formants + pull * (centre - formants) * np.array([0, 0, 1, 0.6, 0.6])
+        return formants + pull * (centre - formants) * np.array([0, 0, 1, 0.6, 0.2])
 
 
 def fill_gaps(track: np.ndarray, default: float) -> np.ndarray:

@@ -10,18 +10,18 @@ from nca.corpus.signals import RATE, hertz, high_pass, low_pass, pulses, ring
 
 def string_tone(rng: np.random.Generator, pick: bool) -> Tone:
     """An electric bass string."""
-    corner = rng.uniform(900.0, 1600.0) if pick else rng.uniform(350.0, 800.0)
+    corner = rng.uniform(1400.0, 3200.0) if pick else rng.uniform(600.0, 1500.0)
     position = rng.uniform(0.12, 0.22)
 
     def tone(pitch: float, seconds: float) -> np.ndarray:
         number = np.arange(1, 37)
         frequency = float(hertz(pitch)) * number * np.sqrt(1 + 8e-5 * number**2)
         amplitude = np.abs(np.sin(np.pi * number * position)) / number / (1 + (frequency / corner) ** 1.6)
-        decay = 5.0 / (1 + (frequency / 700.0) ** 1.1)
+        decay = 5.0 / (1 + (frequency / 1000.0) ** 1.1)
         sound = ring(frequency, decay, amplitude, int(seconds * RATE), rng.uniform(0, 0.5, 36))
         attack = min(900, len(sound))
         noise = rng.standard_normal(attack) * np.exp(-np.arange(attack) / 160.0)
-        sound[:attack] += (0.10 if pick else 0.04) * low_pass(noise, 4 * corner)
+        sound[:attack] += (0.14 if pick else 0.07) * low_pass(noise, 4 * corner)
         sound[:80] *= np.linspace(0, 1, len(sound[:80]))
         return sound
 
@@ -72,4 +72,4 @@ def play_bass(score: Score, samples: int, rng: np.random.Generator) -> np.ndarra
     notes = bass_line(score, pattern, rng)
     tone = synth_tone(rng) if manner.bass_tone == "synth" else string_tone(rng, manner.bass_tone == "pick")
     track = play(notes, tone, samples, rng, release=0.06, timing=0.006)
-    return high_pass(saturate(track, rng.uniform(0.2, 0.7)), 32.0)
+    return high_pass(saturate(track, rng.uniform(0.3, 1.1)), 32.0)

@@ -74,8 +74,8 @@ def draw_kit(rng: np.random.Generator, kind: str) -> dict[str, Hit]:
 SEATS = {
     "kick": (1.0, 0.0),
     "snare": (0.75, 0.05),
-    "hat": (0.30, 0.35),
-    "open": (0.30, 0.35),
+    "hat": (0.22, 0.35),
+    "open": (0.22, 0.35),
     "tom": (0.7, -0.25),
     "low tom": (0.8, 0.3),
     "crash": (0.35, -0.45),

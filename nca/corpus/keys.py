@@ -4,7 +4,7 @@ import numpy as np
 from scipy.signal import lfilter
 
 from nca.corpus.playing import Tone
-from nca.corpus.signals import RATE, hertz, low_pass, pulses, ring, wander
+from nca.corpus.signals import RATE, hertz, low_pass, pulses, ring, stretch, wander
 
 
 def piano(rng: np.random.Generator) -> Tone:
@@ -55,7 +55,8 @@ def synth_pluck(rng: np.random.Generator) -> Tone:
     def tone(pitch: float, seconds: float) -> np.ndarray:
         count = int(seconds * RATE)
         cents = 6.0 * wander(rng, count, 1.0)
-        train, _ = pulses(float(hertz(pitch)) * 2 ** (cents / 1200), rng.uniform(0, 6))
+        track = float(hertz(pitch)) * 2 ** (cents / 1200)
+        train, _ = pulses(stretch(track, count), rng.uniform(0, 6))
         saw = lfilter([0.06], [1.0, -0.985], train)
         closing = np.exp(-np.arange(count) / RATE / fall)
         return (low_pass(saw, 700.0) * (1 - closing) * 0.5 + low_pass(saw, top) * closing) * closing**0.5

@@ -2,7 +2,7 @@
 
 import numpy as np
 from scipy.ndimage import uniform_filter1d
-from scipy.signal import fftconvolve
+from scipy.signal import oaconvolve
 
 from nca.corpus.signals import BAND, RATE, high_pass, low_pass
 
@@ -36,7 +36,7 @@ def draw_room(rng: np.random.Generator, seconds: float) -> np.ndarray:
 def reverberate(dry: np.ndarray, room: np.ndarray, wet: float) -> np.ndarray:
     """The dry track (2, samples) with its reverberation, sent in mono, at `wet` times its energy."""
     send = high_pass(dry.mean(axis=0), 180.0)
-    return dry + wet * np.stack([fftconvolve(send, side)[: dry.shape[1]] for side in room])
+    return dry + wet * np.stack([oaconvolve(send, side)[: dry.shape[1]] for side in room])
 
 
 def level_ride(stereo: np.ndarray, strength: float, seconds: float = 0.15) -> np.ndarray:

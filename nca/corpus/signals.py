@@ -12,6 +12,7 @@ from scipy.signal import butter, sosfilt
 RATE = 44100  # Hz
 BAND = 15500.0  # Hz; no partial is generated above it, as in a song that went through a lossy codec
 HOP = 256  # samples between the frames of a time-varying filter
+TICK = 64  # samples between two points of a control curve
 SIZE = 2048  # its transform's length, in samples
 BINS = int(BAND / RATE * SIZE) + 1  # bins of it that are filtered; the others are empty
 CHUNK = 128  # frames filtered at once, to stay in the cache
@@ -48,14 +49,19 @@ def pulses(frequency: np.ndarray, phase: float = 0.0) -> tuple[np.ndarray, np.nd
     It is the closed form of the sum of cos(k phase) over all harmonics k below `BAND`. The topmost harmonic is
     faded in as the frequency falls, so the train is continuous and free of aliasing while the pitch moves.
     """
-    turn = np.mod(phase + 2.0 * np.pi * np.cumsum(frequency) / RATE, 2.0 * np.pi)
+    turn = centred(phase + 2.0 * np.pi * np.cumsum(frequency) / RATE)
     limit = BAND / frequency
     count = np.floor(limit)
-    sine = np.sin(turn / 2.0)
-    near = np.abs(sine) < 1e-7
-    dirichlet = np.sin((count + 0.5) * turn) / np.where(near, 1.0, 2.0 * sine) - 0.5
-    train = np.where(near, count, dirichlet)
-    return train + (limit - count) * np.cos((count + 1.0) * turn), turn
+    sine = np.sin((0.5 * turn).astype(np.float32))
+    near = np.abs(sine) < 1e-6
+    dirichlet = np.sin(centred((count + 0.5) * turn).astype(np.float32)) / np.where(near, 1.0, 2.0 * sine) - 0.5
+    topmost = (limit - count) * np.cos(centred((count + 1.0) * turn).astype(np.float32))
+    return np.where(near, count, dirichlet) + topmost, turn
+
+
+def centred(angle: np.ndarray) -> np.ndarray:
+    """The angle within -pi to pi, where single precision, and with it a fast sine, is exact enough."""
+    return angle - 2.0 * np.pi * np.rint(angle / (2.0 * np.pi))
 
 
 def ring(
@@ -100,6 +106,8 @@ def filter_frames(signals: list[np.ndarray], respond: Callable[[slice], list[np.
     blocks = np.zeros((frames + SIZE // HOP, HOP))
     for first in range(0, frames, CHUNK):
         part = slice(first, min(first + CHUNK, frames))
+        if not any(frame[part].any() for frame in split):
+            continue
         spectrum = np.zeros((part.stop - first, SIZE // 2 + 1), dtype=complex)
         for frame, response in zip(split, respond(part), strict=True):
             spectrum[:, :BINS] += rfft(frame[part], SIZE)[:, :BINS] * response
@@ -124,10 +132,20 @@ def band_pass(signal: np.ndarray, low: float, high: float) -> np.ndarray:
     return sosfilt(butter(2, [low, high], "bandpass", fs=RATE, output="sos"), signal)
 
 
+def tick_count(samples: int) -> int:
+    """Points of a control curve that covers so many samples."""
+    return samples // TICK + 2
+
+
+def stretch(curve: np.ndarray, samples: int) -> np.ndarray:
+    """A control curve (ticks,) drawn out to (samples,) by straight lines."""
+    return np.interp(np.arange(samples) / TICK, np.arange(len(curve)), curve)
+
+
 def wander(rng: np.random.Generator, samples: int, rate: float) -> np.ndarray:
-    """A smooth random walk about zero with about unit deviation, (samples,), that turns `rate` times a second."""
-    points = rng.standard_normal(int(samples / RATE * rate) + 4)
-    position = np.arange(samples) * (rate / RATE) + 1.0
+    """A smooth random curve about zero of about unit deviation, (ticks,), with `rate` turning points a second."""
+    points = rng.standard_normal(int(samples / RATE * rate) + 8)
+    position = np.arange(tick_count(samples)) * (TICK * rate / RATE)
     whole = position.astype(np.int64)
     blend = 0.5 - 0.5 * np.cos(np.pi * (position - whole))
     return points[whole] * (1.0 - blend) + points[whole + 1] * blend

@@ -6,17 +6,16 @@ from typing import Any
 import numpy as np
 
 from nca.corpus.arrange import play_band
-from nca.corpus.articulation import articulate
 from nca.corpus.bass import play_bass
 from nca.corpus.drums import play_drums
 from nca.corpus.names import singer_name, song_title
-from nca.corpus.phonemes import lyric
 from nca.corpus.playing import saturate
-from nca.corpus.room import draw_room, finish, level_ride, pan, peak_gain, reverberate
+from nca.corpus.room import draw_room, finish, pan, peak_gain, reverberate
 from nca.corpus.score import Score, compose
 from nca.corpus.signals import RATE, decibels, rms, to_decibels
 from nca.corpus.styles import STYLES
-from nca.corpus.voice import Singer, draw_singer, sing
+from nca.corpus.vocals import make_vocals
+from nca.corpus.voice import Singer, draw_singer
 
 STEMS = ("vocals", "bass", "drums", "other")
 TEST_EVERY = 4  # one song in four is for testing
@@ -69,15 +68,6 @@ def plan_song(index: int, seconds: float, seed: int) -> Plan:
     return Plan(index, split_of(index), name, singer, score, line_up, seed)
 
 
-def make_vocals(plan: Plan, samples: int, rng: np.random.Generator) -> np.ndarray:
-    """The voice, stereo (2, samples), compressed as in a mix, before its room."""
-    melody = plan.score.melody
-    words = lyric(rng, len(melody))
-    lead = sing(plan.singer, articulate(plan.singer, melody, words, samples, rng), samples, rng)
-    stereo = pan(lead, float(rng.uniform(-0.08, 0.08)))
-    return stereo * level_ride(stereo, 0.45)
-
-
 def make_stems(plan: Plan) -> dict[str, np.ndarray]:
     """The four stems, float (2, samples) each, balanced; their sum stays under `CEILING`."""
     samples = round(plan.score.seconds * RATE)
@@ -85,7 +75,7 @@ def make_stems(plan: Plan) -> dict[str, np.ndarray]:
     hall = draw_room(rng, rng.uniform(0.8, 2.4))
     booth = draw_room(rng, rng.uniform(0.25, 0.6))
     stems = {
-        "vocals": reverberate(make_vocals(plan, samples, rng), hall, rng.uniform(0.08, 0.35)),
+        "vocals": reverberate(make_vocals(plan.singer, plan.score, samples, rng), hall, rng.uniform(0.12, 0.45)),
         "bass": pan(play_bass(plan.score, samples, rng), 0.0),
         "drums": reverberate(play_drums(plan.score, samples, rng), booth, rng.uniform(0.08, 0.3)),
         "other": reverberate(play_band(plan.score, plan.line_up, samples, rng), hall, rng.uniform(0.05, 0.3)),

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from nca.corpus.phonemes import BANDWIDTHS, COLOURS
-from nca.corpus.signals import HOP, RATE, bin_frequencies, filter_frames, pulses
+from nca.corpus.signals import HOP, RATE, TICK, bin_frequencies, filter_frames, pulses, stretch
 
-TICK = 64  # samples between two points of a control track
+TICK_RATE = RATE / TICK  # points of a control track in a second
 FORMANTS = len(BANDWIDTHS)
 
 
@@ -53,12 +53,12 @@ def draw_singer(rng: np.random.Generator, kind: int, name: str) -> Singer:
         high=low + int(rng.integers(14, 19)),
         open_quotient=float(rng.uniform(0.45, 0.75)),
         asymmetry=float(rng.uniform(0.7, 1.3)),
-        tilt=float(rng.uniform(1300.0, 4200.0)),
+        tilt=float(rng.uniform(1800.0, 6500.0)),
         breath=float(rng.uniform(0.015, 0.09)),
-        jitter=float(rng.uniform(0.002, 0.006)),
+        jitter=float(rng.uniform(0.002, 0.007)),
         shimmer=float(rng.uniform(0.02, 0.08)),
         vibrato_rate=float(rng.uniform(4.8, 6.4)),
-        vibrato_depth=float(rng.uniform(12.0, 65.0)),
+        vibrato_depth=float(rng.uniform(15.0, 75.0)),
         vibrato_delay=float(rng.uniform(0.15, 0.5)),
         glide=float(rng.uniform(0.05, 0.12)),
         scoop=float(rng.uniform(0.0, 2.0)),
@@ -138,34 +138,20 @@ def tract(singer: Singer, formants: np.ndarray, nasal: np.ndarray, zero: np.ndar
 
 def sing(singer: Singer, tracks: Tracks, samples: int, rng: np.random.Generator) -> np.ndarray:
     """The dry voice, (samples,), that the tracks describe."""
-    position = np.arange(samples) / TICK
-    ticks = np.arange(len(tracks.frequency))
-
-    def upsample(track: np.ndarray) -> np.ndarray:
-        return np.interp(position, ticks, track)
-
-    train, phase = pulses(upsample(tracks.frequency))
-    modulated = upsample(tracks.aspiration) * (0.55 + 0.45 * np.cos(phase - 0.6))
+    train, phase = pulses(stretch(tracks.frequency, samples))
+    modulated = stretch(tracks.aspiration, samples) * (0.55 + 0.45 * np.cos(phase - 0.6))
     sources = [
-        train * upsample(tracks.voicing),
+        train * stretch(tracks.voicing, samples),
         rng.standard_normal(samples) * modulated,
-        rng.standard_normal(samples) * upsample(tracks.frication) * singer.sibilance,
+        rng.standard_normal(samples) * stretch(tracks.frication, samples) * singer.sibilance,
     ]
     above, colours = upper_tract(singer), noise_colours(singer)
     tilted = bin_frequencies() / (bin_frequencies() + 700.0)  # aspiration has little below F2
 
     def respond(frames: slice) -> list[np.ndarray]:
-        at = np.minimum(np.arange(frames.start, frames.stop) * (HOP // TICK), len(ticks) - 1)
+        at = np.minimum(np.arange(frames.start, frames.stop) * (HOP // TICK), len(tracks.frequency) - 1)
         shape = tract(singer, tracks.formants[at], tracks.nasal[at, None], tracks.zero[at, None]) * above
         flow = glottis(singer, tracks.frequency[at, None], tracks.effort[at, None])
         return [shape * flow, shape * tilted, colours[tracks.colour[at]]]
 
     return filter_frames(sources, respond, samples)
-
-
-def tick_count(samples: int) -> int:
-    """Control points that cover so many samples."""
-    return samples // TICK + 2
-
-
-TICK_RATE = RATE / TICK
