@@ -1,7 +1,7 @@
 """The part of a track in which every source is active, by the generator that Sec. 4.2 cites in footnote 4.
 
-The generator takes its activation confidence from MedleyDB: Bittner et al., ISMIR 2014, "MedleyDB: A Multitrack
-Dataset for Annotation-Intensive MIR Research".
+The generator takes its activation confidence from MedleyDB (Bittner et al., "MedleyDB: A Multitrack Dataset for
+Annotation-Intensive MIR Research", ISMIR 2014).
 """
 
 from collections.abc import Mapping

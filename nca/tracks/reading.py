@@ -1,7 +1,7 @@
 """Tracks read through `musdb`, which decodes to 16 bits, whatever the files hold.
 
-The layout is that of MUSDB18 (`train` and `test` with one `.stem.mp4` a song) or of MUSDB18-HQ (one folder a song
-with five WAV files).
+The layout is that of MUSDB18 (`train` and `test` with one `.stem.mp4` a song) or of MUSDB18-HQ (one folder a
+song with five WAV files).
 """
 
 import importlib.util
@@ -29,7 +29,8 @@ STEM_SUFFIX = ".stem.mp4"
 class Track:
     """One song, mono (mean of its channels): `mixture` and each of `stems` are float32 `(samples,)`.
 
-    Full scale is 1, `stems` has the keys drums, bass, other and vocals; `rate` is in samples a second, as the files have it.
+    Full scale is 1. `stems` has the keys drums, bass, other and vocals. `rate`, in samples a second, is that of
+    the files.
     """
 
     name: str
@@ -161,9 +162,7 @@ def _wav_song(folder: Path) -> _Song:
         for what in ("samplerate", "frames", "channels"):
             here, there = getattr(header, what), getattr(headers[0], what)
             if here != there:
-                raise DataError(
-                    f"{path} has {what} {here}, its mixture {there}: export a song's files alike."
-                )
+                raise DataError(f"{path} has {what} {here}, its mixture {there}: export a song's files alike.")
     return _Song(folder.name, files)
 
 
@@ -188,14 +187,15 @@ def _decode(song: _Song, subset: str) -> Track:
     rate, audio = _read(song)
     mixture, *stems = (a.reshape(len(a), -1).mean(axis=1).astype(np.float32) for a in audio)
     if not len(mixture) or any(len(stem) != len(mixture) for stem in stems):
-        raise DataError(
-            f"{song.files[0]} decodes to streams that are empty or of unequal length: replace it."
-        )
+        raise DataError(f"{song.files[0]} decodes to streams that are empty or of unequal length: replace it.")
     return Track(song.name, subset, rate, mixture, dict(zip(SOURCES, stems, strict=True)))
 
 
 def _read(song: _Song) -> tuple[int, list[np.ndarray]]:
-    """The rate, and the audio `(samples, channels)` of the mixture and of `SOURCES`, through musdb."""
+    """The rate, and the audio `(samples, channels)` of the mixture and of `SOURCES`, through musdb.
+
+    One `MultiTrack` rather than `musdb.DB`, which would probe every song of the set when one is wanted.
+    """
     musdb, path = _musdb(), song.files[0]
     import ffmpeg  # type: ignore[import-untyped]
 
@@ -204,9 +204,7 @@ def _read(song: _Song) -> tuple[int, list[np.ndarray]]:
     try:
         track = musdb.MultiTrack(str(path), song.name, is_wav=is_wav, stem_id=0)
         if not is_wav and track.info.nb_audio_streams != 1 + len(SOURCES):
-            raise DataError(
-                f"{path} holds {track.info.nb_audio_streams} audio streams, not five: replace it."
-            )
+            raise DataError(f"{path} holds {track.info.nb_audio_streams} audio streams, not five: replace it.")
         audio = [track.audio]
         for stem_id, (name, file) in enumerate(zip(SOURCES, files, strict=True), start=1):
             audio.append(musdb.Source(track, name, str(file), stem_id).audio)
