@@ -1,0 +1,77 @@
+"""Where runs are executed: threads of this process by default, or an existing Dask cluster by its address."""
+
+import contextlib
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from nca.errors import RunError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+# the scheduler's diary of transitions would otherwise grow with finished runs, up to its limit of 100,000
+_QUIET = {"distributed.admin.low-level-log-length": 1000, "distributed.admin.log-length": 100}
+_LOOPBACK = "127.0.0.1:0"
+_CONNECT = 20
+
+
+@contextlib.contextmanager
+def connected(workers: int | None, devices: Sequence[str], scheduler: str | None) -> Iterator["Client"]:
+    """A client of the cluster that runs the sweep.
+
+    Locally, workers are threads of this process, since every kernel is a process of its own; with `devices` there is
+    one worker of one thread for each.
+
+    Raises:
+        RunError: Nothing answers at `scheduler`.
+    """
+    import dask
+    from distributed import Client, LocalCluster
+
+    if scheduler:
+        try:
+            client = Client(scheduler, timeout=_CONNECT, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise RunError(f"no Dask scheduler answers at {scheduler} ({error}); see `dask scheduler`") from None
+        with client:
+            yield client
+        return
+    with (
+        dask.config.set(_QUIET),
+        LocalCluster(
+            n_workers=len(devices) or 1,
+            threads_per_worker=1 if devices else workers or cores(),
+            processes=False,
+            memory_limit=0,  # kernels hold the memory, in processes of their own
+            dashboard_address=_LOOPBACK,
+            worker_dashboard_address=_LOOPBACK,
+            silence_logs=logging.ERROR,
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    from dask.system import CPU_COUNT
+
+    return int(CPU_COUNT)
+
+
+class Capacity:
+    """How many tasks keep a cluster busy: one a slot, and one more a worker that starts as soon as a slot is free."""
+
+    def __init__(self, client: "Client", glance: float = 2.0) -> None:
+        self._client, self._glance = client, glance
+        self._until, self._tasks = 0.0, 1
+
+    def __call__(self) -> int:
+        """Never less than two, so that a cluster that grows with its load sees some."""
+        if time.monotonic() > self._until:
+            slots = self._client.ncores()
+            self._tasks = max(2, sum(slots.values()) + len(slots))
+            self._until = time.monotonic() + self._glance
+        return self._tasks

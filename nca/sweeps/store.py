@@ -1,0 +1,222 @@
+"""The store: one folder a run, which is there whole or not at all.
+
+```
+store/<stage>/<readable name>-<digest>/          a run that is done: notebook.ipynb, record.json, artefacts
+store/<stage>/<readable name>-<digest>.failed/   a run that failed: partial notebook, failure.json
+store/.unfinished/<digest>-<random>/             an attempt; whatever lies here is no run and may be deleted
+store/.locks/<digest>.lock                       held by the process that runs it, freed by the system when that ends
+```
+
+A run is done when, and only when, its record exists. An attempt works in a folder of its own; when the notebook has
+ended, every file is flushed to disk, the record is written last, through a temporary file, and only then does the
+folder get its name. A kernel that outlives a killed sweep writes on into its abandoned attempt, never into a run.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from nca.errors import RunError
+
+RECORD, FAILURE, NOTEBOOK, RESULTS = "record.json", "failure.json", "notebook.ipynb", "results.json"
+FAILED = ".failed"
+DIGEST = 12
+
+
+@contextlib.contextmanager
+def naming(store: Path) -> Iterator[None]:
+    """Turn an error of the file system into one that names the store and says what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(
+            f"the store {store} cannot be written ({error.strerror or error}: {error.filename or store}); "
+            "free space or correct permissions and start the sweep again, which goes on where it stopped"
+        ) from None
+
+
+def prepare(store: Path) -> None:
+    """Make the store's own folders and see that they can be written.
+
+    Raises:
+        RunError: The store cannot be made or written.
+    """
+    with naming(store):
+        for name in (".unfinished", ".locks"):
+            (store / name).mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=store / name):
+                pass
+
+
+@contextlib.contextmanager
+def claim(store: Path, digest: str) -> Iterator[bool]:
+    """Hold the lock of a run; False if another process holds it. The system frees it when its owner dies."""
+    lock = FileLock(store / ".locks" / f"{digest[:DIGEST]}.lock", blocking=False, thread_local=False)
+    try:
+        with naming(store):
+            lock.acquire()
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
+def is_claimed(store: Path, digest: str) -> bool:
+    """Whether some living process holds the lock of a run."""
+    if not (store / ".locks" / f"{digest[:DIGEST]}.lock").is_file():
+        return False
+    with claim(store, digest) as mine:
+        return not mine
+
+
+def attempt(store: Path, digest: str) -> Path:
+    """A new folder for one attempt at a run, after what earlier attempts left is gone."""
+    folder = store / ".unfinished"
+    for abandoned in folder.glob(f"{digest[:DIGEST]}-*"):
+        shutil.rmtree(abandoned, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{digest[:DIGEST]}-", dir=folder))
+
+
+def discard(folder: Path) -> None:
+    """Drop an attempt."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def finish(folder: Path, final: Path, record: dict[str, Any]) -> None:
+    """Make an attempt the run: artefacts to disk, their digests into the record, the record last, then the name."""
+    record["artefacts"] = {
+        file.relative_to(folder).as_posix(): _flushed(file) for file in sorted(folder.rglob("*")) if file.is_file()
+    }
+    for inner in sorted(folder.rglob("*"), reverse=True):
+        if inner.is_dir():
+            _flush_folder(inner)
+    _write(folder / RECORD, record)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    os.chmod(folder, 0o777 & ~_umask())
+    os.rename(folder, final)
+    _flush_folder(final.parent)
+    shutil.rmtree(_failed(final), ignore_errors=True)
+
+
+def fail(folder: Path, final: Path, failure: dict[str, Any]) -> None:
+    """Keep a failed attempt beside the runs, in place of an earlier failure."""
+    _write(folder / FAILURE, failure)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(_failed(final), ignore_errors=True)
+    os.chmod(folder, 0o777 & ~_umask())
+    os.rename(folder, _failed(final))
+    _flush_folder(final.parent)
+
+
+def is_done(final: Path) -> bool:
+    """Whether the run in folder `final` is done."""
+    return (final / RECORD).is_file()
+
+
+def failure_of(final: Path) -> dict[str, Any] | None:
+    """What is known of the failure of a run that is not done; None if it did not fail."""
+    file = _failed(final) / FAILURE
+    return None if is_done(final) or not file.is_file() else read_json(file)
+
+
+def read_record(final: Path) -> dict[str, Any]:
+    """The record of a run that is done.
+
+    Raises:
+        RunError: There is none, or it is damaged.
+    """
+    return read_json(final / RECORD)
+
+
+def records(store: str | Path, stage: str | None = None) -> Iterator[dict[str, Any]]:
+    """All records of a store (or of one stage) in the order of their folders, with the `folder` of each."""
+    yield from _all(Path(store), stage, RECORD)
+
+
+def failures(store: str | Path, stage: str | None = None) -> Iterator[dict[str, Any]]:
+    """What is known of each failed run of a store (or of one stage), with its `folder`."""
+    yield from _all(Path(store), stage, FAILURE)
+
+
+def _all(store: Path, stage: str | None, file: str) -> Iterator[dict[str, Any]]:
+    if not store.is_dir():
+        raise RunError(f"there is no store {store}; `nca sweep` makes it")
+    stages = [stage] if stage else sorted(one.name for one in store.iterdir() if one.is_dir() and one.name[0] != ".")
+    for name in stages:
+        if not (store / name).is_dir():
+            raise RunError(f"store {store} has no stage {name!r}")
+        for folder in sorted((store / name).iterdir()):
+            done = file == RECORD or not is_done(folder.with_name(folder.name.removesuffix(FAILED)))
+            if done and (folder / file).is_file():
+                yield {"folder": str(folder), **read_json(folder / file)}
+
+
+def verify(store: str | Path) -> list[str]:
+    """Read every artefact of every run again; the paths whose content is not what its record says."""
+    return [
+        str(Path(record["folder"], name))
+        for record in records(store)
+        for name, artefact in record["artefacts"].items()
+        if not Path(record["folder"], name).is_file() or _sha256(Path(record["folder"], name)) != artefact["sha256"]
+    ]
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file of the store; RunError if it is missing or damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} cannot be read ({error}); delete its folder and sweep again") from None
+
+
+def _failed(final: Path) -> Path:
+    return final.with_name(final.name + FAILED)
+
+
+def _flushed(file: Path) -> dict[str, Any]:
+    descriptor = os.open(file, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    return {"sha256": _sha256(file), "bytes": file.stat().st_size}
+
+
+def _sha256(file: Path) -> str:
+    with open(file, "rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    temporary = path.with_suffix(".tmp")
+    with open(temporary, "w", encoding="utf-8") as file:
+        file.write(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+    _flush_folder(path.parent)
+
+
+def _flush_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
