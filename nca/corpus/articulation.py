@@ -148,7 +148,7 @@ class Articulation:
         formants[:, 1] = np.maximum(formants[:, 1], formants[:, 0] + 180.0)
         centre = 2950.0 * self.singer.formant_scale
         pull = 0.45 * self.singer.ringing * np.array([0.0, 0.0, 0.6, 1.0, 1.0])
-        return formants + pull * (centre - formants) * np.array([0, 0, 1, 0.6, 0.2])
+        return formants + pull * (centre - formants) * np.array([0.0, 0.0, 1.0, 0.4, 0.1])
 
 
 def fill_gaps(track: np.ndarray, default: float) -> np.ndarray:

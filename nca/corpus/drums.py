@@ -32,7 +32,7 @@ def draw_kit(rng: np.random.Generator, kind: str) -> dict[str, Hit]:
     machine, soft = kind == "machine", kind == "brushes"
     deep, click = rng.uniform(44.0, 62.0), rng.uniform(0.04, 0.25) * (0.4 if soft else 1.0)
     boom = rng.uniform(0.35, 0.8) if machine else rng.uniform(0.22, 0.45)
-    tuned, wires = rng.uniform(165.0, 230.0), rng.uniform(0.14, 0.36)
+    tuned, wires = rng.uniform(165.0, 230.0), rng.uniform(0.10, 0.26)
     metal = rng.uniform(2400.0, 9500.0, 9)
     edge = rng.uniform(5200.0, 7800.0)
 
@@ -44,7 +44,7 @@ def draw_kit(rng: np.random.Generator, kind: str) -> dict[str, Hit]:
     def snare(rng: np.random.Generator) -> np.ndarray:
         modes = ring(tuned * np.array([1, 1.59, 2.14]), np.array([0.2, 0.14, 0.1]), np.array([1, 0.5, 0.3]), 17640)
         rattle = high_pass(burst(rng, 0.4, wires), 1100.0) + 0.5 * band_pass(burst(rng, 0.4, 0.1), 300.0, 2500.0)
-        return (0.35 if soft else 0.8) * modes + (0.35 if soft else 0.55) * low_pass(rattle, 11000.0)
+        return (0.3 if soft else 0.65) * modes + (0.3 if soft else 0.45) * low_pass(rattle, 11000.0)
 
     def hat(rng: np.random.Generator, decay: float = 0.07) -> np.ndarray:
         count = int(1.3 * max(decay, 0.06) * RATE)

@@ -9,7 +9,6 @@ from nca.corpus.arrange import play_band
 from nca.corpus.bass import play_bass
 from nca.corpus.drums import play_drums
 from nca.corpus.names import singer_name, song_title
-from nca.corpus.playing import saturate
 from nca.corpus.room import draw_room, finish, pan, peak_gain, reverberate
 from nca.corpus.score import Score, compose
 from nca.corpus.signals import RATE, decibels, rms, to_decibels
@@ -20,6 +19,8 @@ from nca.corpus.voice import Singer, draw_singer
 STEMS = ("vocals", "bass", "drums", "other")
 TEST_EVERY = 4  # one song in four is for testing
 TRAIN_SINGERS, TEST_SINGERS = 12, 4
+# gain of each stem's high shelf beyond 1, from and to
+PRESENCE = {"vocals": (0.3, 2.0), "bass": (0.0, 2.0), "drums": (-0.3, 0.3), "other": (0.0, 1.6)}
 CEILING = 0.93  # of full scale
 SINGER_STREAM, SONG_STREAM = 1, 2  # names of the seed's branches
 
@@ -80,7 +81,7 @@ def make_stems(plan: Plan) -> dict[str, np.ndarray]:
         "drums": reverberate(play_drums(plan.score, samples, rng), booth, rng.uniform(0.08, 0.3)),
         "other": reverberate(play_band(plan.score, plan.line_up, samples, rng), hall, rng.uniform(0.05, 0.3)),
     }
-    stems = {name: finish(stem) for name, stem in stems.items()}
+    stems = {name: finish(stem, rng.uniform(*PRESENCE[name])) for name, stem in stems.items()}
     return master(balance(stems, rng))
 
 
@@ -96,7 +97,6 @@ def balance(stems: dict[str, np.ndarray], rng: np.random.Generator) -> dict[str,
 
 def master(stems: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """One limiter's gain on every stem alike, so that their sum is the limited mixture."""
-    stems = {name: saturate(stem, 0.15) for name, stem in stems.items()}
     total = np.sum([stems[name] for name in STEMS], axis=0)
     gain = CEILING / np.max(np.abs(total)) * 1.6
     gain = gain * peak_gain(total * gain, CEILING)

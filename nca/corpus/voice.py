@@ -98,7 +98,7 @@ def upper_tract(singer: Singer) -> np.ndarray:
     centres = singer.formant_scale * (4500.0 + 1000.0 * np.arange(1, 13))
     response = np.ones(len(frequency), dtype=complex)
     for centre in centres:
-        response *= resonance(frequency, centre, np.asarray(80.0 + 0.07 * centre))
+        response *= resonance(frequency, centre, np.asarray(60.0 + 0.055 * centre))
     return response
 
 
