@@ -195,10 +195,10 @@ def test_songs_of_unknown_origin_are_refused(copy: Path) -> None:
     assert len(digests(copy)) == 5 * SONGS
 
 
-@pytest.mark.parametrize("text", ["{half", "[1, 2]"])
+@pytest.mark.parametrize("text", ["{half", "[1, 2]", "{}"])
 def test_broken_manifest_is_named(copy: Path, text: str) -> None:
     (copy / "corpus.json").write_text(text)
-    with pytest.raises(DataError, match=r"corpus\.json.*delete it"):
+    with pytest.raises(DataError, match=r"corpus\.json.*choose another"):
         make_corpus(copy, SONGS, SECONDS, SEED)
 
 

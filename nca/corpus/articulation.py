@@ -79,6 +79,13 @@ class Articulation:
         self.frication[burst] = sound.frication * note.velocity
         self.colour[self.span(start - 0.02, after + 0.02)] = COLOUR_INDEX[sound.colour]
 
+    def release(self, stop: float, seconds: float) -> None:
+        """Let the voice die away before a rest."""
+        span = self.span(stop - seconds, stop)
+        fade = np.linspace(1.0, 0.0, span.stop - span.start)
+        self.voicing[span] *= fade
+        self.effort[span] *= 0.6 + 0.4 * fade
+
     def sing_note(self, note: Note, syllable: Syllable, onset: float, stop: float, fresh: bool) -> None:
         """One syllable on one note: consonants before the beat, the vowel on it, the coda at its end."""
         first = CONSONANTS.get(syllable.onset) if not syllable.held else None
@@ -122,7 +129,7 @@ class Articulation:
         rate = singer.vibrato_rate * (1.0 + 0.05 * slow_noise(rng, points, 0.4))
         depth = smooth(self.wobble, 0.35) * (1.0 + 0.25 * slow_noise(rng, points, 0.5)) * singer.vibrato_depth / 100
         turn = 2 * np.pi * np.cumsum(rate) / TICK_RATE + rng.uniform(0, 6)
-        drift = 0.13 * slow_noise(rng, points, 0.5) + 0.07 * slow_noise(rng, points, 0.12)
+        drift = 0.17 * slow_noise(rng, points, 0.45) + 0.10 * slow_noise(rng, points, 0.12)
         jitter = 1.0 + singer.jitter * slow_noise(rng, points, 0.008)
         frequency = np.asarray(hertz(pitch + depth * np.sin(turn) + drift)) * jitter
         tremble = 1.0 + singer.shimmer * slow_noise(rng, points, 0.012) + 0.15 * depth * np.sin(turn + 1.0)
@@ -173,11 +180,14 @@ def articulate(
         if index + 1 < len(melody) and following - stop < 0.05:
             upcoming = CONSONANTS.get(words[index + 1].onset) if not words[index + 1].held else None
             stop = following + late[index + 1] - (upcoming.seconds + upcoming.closure if upcoming else 0.0)
+        closing = following - stop >= 0.05
         stop = max(stop, onset + 0.06)
         fresh = note.start - previous > BREATH_GAP
         if fresh:
             lead = CONSONANTS[word.onset].seconds if word.onset else 0.0
             page.breathe(onset - lead)
         page.sing_note(note, word, onset, stop, fresh)
+        if closing and not word.coda:
+            page.release(stop, min(0.16, 0.4 * (stop - onset)))
         previous = note.start + note.length
     return page.tracks()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy
 import soundfile
 from filelock import FileLock, Timeout
 from tqdm import tqdm
@@ -42,7 +43,7 @@ def make_corpus(
     """
     check_parameters(songs, seconds, seed, workers)
     root = Path(folder)
-    wanted = {"songs": songs, "seconds": float(seconds), "seed": seed, "source": source_digest()}
+    wanted = {"songs": int(songs), "seconds": float(seconds), "seed": int(seed), "source": source_digest()}
     try:
         if is_whole(root, wanted):
             return root
@@ -50,6 +51,7 @@ def make_corpus(
         (root / BENCH).mkdir(parents=True, exist_ok=True)
         with FileLock(root / BENCH / "lock", timeout=0):
             finish_corpus(root, wanted, workers or min(songs, available_cores()))
+        shutil.rmtree(root / BENCH, ignore_errors=True)
     except Timeout as error:
         raise DataError(f"{root}: another process is making this corpus; wait for it or use another folder") from error
     except OSError as error:
@@ -66,8 +68,8 @@ def check_parameters(songs: int, seconds: float, seed: int, workers: int | None)
         raise ParameterError(f"songs={songs!r}: give a whole number of at least 2 (one to train, one to test)")
     if isinstance(seconds, bool) or not isinstance(seconds, int | float | np.number) or not math.isfinite(seconds):
         raise ParameterError(f"seconds={seconds!r}: give a finite number of seconds, at least 1")
-    if not 1 <= seconds <= 3600:
-        raise ParameterError(f"seconds={seconds!r}: a song lasts from 1 to 3600 seconds")
+    if not 1 <= seconds <= 600:
+        raise ParameterError(f"seconds={seconds!r}: a song lasts from 1 to 600 seconds")
     if not is_integer(seed) or seed < 0:
         raise ParameterError(f"seed={seed!r}: give a whole number that is not negative")
     if workers is not None and (not is_integer(workers) or workers < 1):
@@ -99,13 +101,16 @@ def is_whole(root: Path, wanted: dict[str, Any]) -> bool:
             check_same(path, read_json(path), wanted)
     if not (root / MANIFEST).is_file():
         return False
-    entries = read_json(root / MANIFEST).get("tracks", [])
-    return len(entries) == wanted["songs"] and all(song_is_whole(root / e["split"] / e["name"]) for e in entries)
+    plans = (plan_song(index, wanted["seconds"], wanted["seed"]) for index in range(wanted["songs"]))
+    return all(song_is_whole(root / plan.split / plan.name) for plan in plans)
 
 
 def check_same(path: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
     """Raise ParameterError where the corpus that `path` describes is not the wanted one."""
-    different = [key for key, value in wanted.items() if found.get("parameters", {}).get(key) != value]
+    known = found.get("parameters")
+    if not isinstance(known, dict):
+        raise DataError(f"{path}: is not a corpus description; choose another folder")
+    different = [key for key, value in wanted.items() if known.get(key) != value]
     if different:
         what = "an older or newer generator" if different == ["source"] else f"another {', '.join(different)}"
         raise ParameterError(f"{path.parent}: holds a corpus made with {what}; choose another folder")
@@ -116,9 +121,9 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise DataError(f"{path}: is not valid JSON; delete it to make the corpus again") from error
+        raise DataError(f"{path}: is not valid JSON; choose another folder") from error
     if not isinstance(found, dict):
-        raise DataError(f"{path}: is not a corpus description; delete it to make the corpus again")
+        raise DataError(f"{path}: is not a corpus description; choose another folder")
     return found
 
 
@@ -146,8 +151,8 @@ def finish_corpus(root: Path, wanted: dict[str, Any], workers: int) -> None:
     missing = [plan for plan in plans if not song_is_whole(root / plan.split / plan.name)]
     make_songs(root, missing, min(workers, len(missing)))
     records = [read_json(root / plan.split / plan.name / RECORD) for plan in plans]
-    write_json(root / MANIFEST, {"parameters": wanted, "rate": RATE, "tracks": records})
-    shutil.rmtree(root / BENCH)
+    made_with = {"numpy": np.__version__, "scipy": scipy.__version__}
+    write_json(root / MANIFEST, {"parameters": wanted, "made_with": made_with, "rate": RATE, "tracks": records})
 
 
 def make_songs(root: Path, plans: list[Plan], workers: int) -> None:
