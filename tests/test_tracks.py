@@ -16,7 +16,7 @@ from scipy.signal import butter, sosfiltfilt
 from scipy.stats import gmean
 
 from nca.errors import DataError, ParameterError
-from nca.tracks import Track, Tracks, active_window, digest, open_tracks, real_song
+from nca.tracks import Track, Tracks, activation_confidence, active_window, digest, open_tracks, real_song
 
 FILES = ("mixture", "drums", "bass", "other", "vocals")
 RATE = 8000
@@ -295,8 +295,8 @@ def test_the_digest_s_memory_saves_reading_but_never_lies(root: Path, tmp_path: 
 # the active window (Sec. 4.2)
 
 
-def slow_window(stems: dict[str, np.ndarray], rate: int, seconds: int) -> slice:
-    """The generator's method frame by frame and window by window, at 44.1 kHz."""
+def slow_confidence(stems: dict[str, np.ndarray]) -> np.ndarray:
+    """The generator's confidence frame by frame, at 44.1 kHz: `(sources, frames)`."""
     energy = []
     for stem in stems.values():
         padded = np.concatenate([np.zeros(2048), stem])
@@ -308,11 +308,16 @@ def slow_window(stems: dict[str, np.ndarray], rate: int, seconds: int) -> slice:
     total = np.sum(energy, axis=0)
     relative = np.where(total < 0.01, 0, len(energy) * np.array(energy) / max(total))
     relative = sosfiltfilt(butter(2, 0.075, output="sos"), relative, padlen=9)
-    score = np.sum(1 - 1 / (1 + np.exp(20 * (relative - 0.15))), axis=0)
+    return 1 - 1 / (1 + np.exp(20 * (relative - 0.15)))
+
+
+def slow_window(stems: dict[str, np.ndarray], rate: int, seconds: int) -> slice:
+    """The generator's window, tried at every frame."""
+    score = slow_confidence(stems).sum(axis=0)
     frames = int(rate * seconds / 2048)
     means = [gmean(score[at : at + frames]) for at in range(len(score) - frames + 1)]
-    start = min(np.argmax(means) * 2048 / rate, len(padded) / rate - seconds)
-    while int(start) + seconds > len(stem) / rate:
+    start = np.argmax(means) * 2048 / rate
+    while int(start) + seconds > len(stems["vocals"]) / rate:
         start -= 1
     return slice(int(start) * rate, (int(start) + seconds) * rate)
 
@@ -326,6 +331,17 @@ def test_the_window_of_the_real_song_is_the_slow_computation_s(seconds: int) -> 
     np.testing.assert_array_equal(excerpt.voice, song.voice[window])
     np.testing.assert_array_equal(excerpt.mixture, song.mixture[window])
     assert (excerpt.seconds, excerpt.name, excerpt.rate) == (seconds, song.name, song.rate)
+
+
+@pytest.mark.parametrize("loudness", [1.0, 6e-5])  # the second partly below the generator's absolute threshold
+def test_the_confidence_is_the_slow_computation_s(loudness: float) -> None:
+    rng = np.random.default_rng(5)
+    steps = loudness * rng.choice([0, 0.1, 1, 30], (4, 12)).repeat(11025, axis=1)
+    stems = dict(zip(FILES[1:], steps * rng.standard_normal(steps.shape), strict=True))
+    confidence = activation_confidence(stems, 44100)
+    np.testing.assert_allclose(confidence, slow_confidence(stems), atol=1e-9)
+    assert confidence.min() < 0.1
+    assert confidence.max() > 0.9
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -346,9 +362,18 @@ def test_a_source_silent_in_the_first_half_puts_the_window_in_the_second() -> No
     assert window.stop <= 10 * RATE
 
 
+def test_steady_activity_beats_more_of_it_with_a_gap() -> None:
+    silent = dict.fromkeys(("vocals", "drums"), (4, 12)) | dict.fromkeys(("bass", "other"), (0, 6))
+    stems = bursts(RATE, 10, silent)
+    for name in FILES[1:]:  # 2.5 s of all sources, 4 s of two: the mean score is higher, its geometric mean lower
+        stems[name][6 * RATE :] = bursts(RATE, 4, {name: (2.5, 4)})[name]
+    assert active_window(stems, RATE, 4) == slice(0, 4 * RATE)
+
+
 def test_the_last_second_of_a_track_can_be_reached_and_not_passed() -> None:
     assert active_window(bursts(RATE, 31, {"vocals": (0, 1)}), RATE) == slice(RATE, 31 * RATE)
     assert active_window(bursts(RATE, 31.9, {"vocals": (0, 5)}), RATE) == slice(RATE, 31 * RATE)
+    assert active_window(bursts(RATE, 30.99, {"vocals": (0, 29.5)}), RATE) == slice(0, 30 * RATE)
     assert active_window(bursts(RATE, 30.001, {"vocals": (0, 5)}), RATE) == slice(0, 30 * RATE)
 
 
