@@ -114,20 +114,30 @@ class NotebookProcess:
             self.peak = max(self.peak, sum(map(_memory, family)))
 
     def _work(self) -> None:
+        try:
+            with self._kernel() as manager:
+                self._execute(manager)
+                self._look()
+        except BaseException as error:
+            self._error = error
+
+    def _execute(self, manager: Any) -> None:
         import papermill
-        from nbclient.exceptions import DeadKernelError
+        from jupyter_core.utils import run_sync
 
         notebook, output, parameters = self._arguments
         try:
-            with self._kernel() as manager:
-                papermill.execute_notebook(
-                    notebook, str(output), parameters, progress_bar=False, km=manager, autosave_cell_every=0
-                )
-                self._look()
-        except DeadKernelError:
-            self._error = KernelStopped("died", "the kernel died: killed from outside, out of memory, or a crash")
-        except BaseException as error:
-            self._error = error
+            papermill.execute_notebook(
+                notebook, str(output), parameters, progress_bar=False, km=manager, autosave_cell_every=0
+            )
+        except papermill.PapermillExecutionError:
+            raise
+        except Exception as error:
+            # a kernel can die while it starts, in a cell and between cells: the exceptions differ, the fact does not
+            if run_sync(manager.is_alive)():
+                raise
+            reason = "the kernel died: killed from outside, out of memory, or a crash"
+            raise KernelStopped("died", reason) from error
 
     @contextlib.contextmanager
     def _kernel(self) -> Iterator[Any]:

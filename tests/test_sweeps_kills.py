@@ -1,0 +1,77 @@
+"""Sweeps that are killed with signal 9, again and again: nothing is lost, nothing runs twice, the table is the same."""
+
+import random
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from sweeps.harness import HERE, cluster, done, kernels, run, start
+
+GRID = HERE / "grid50.yml"
+KILLS = 24
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The table of a sweep that nobody disturbs."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    code, output = run(folder, GRID)
+    assert code == 0, output
+    return (folder / "store" / "results.csv").read_bytes()
+
+
+@pytest.mark.slow
+def test_kill_9_of_sweep_worker_and_kernel(tmp_path: Path, undisturbed: bytes) -> None:
+    chance = random.Random(7)
+    kills = dict.fromkeys(("sweep", "kernel", "worker"), 0)
+    before: dict[str, tuple[int, int]] = {}
+    with cluster(tmp_path) as (address, nannies):
+        while sum(kills.values()) < KILLS:
+            there = ["--scheduler", address] if chance.random() < 0.5 else []
+            sweep = start(tmp_path, GRID, *there)
+            while sweep.poll() is None and sum(kills.values()) < KILLS:
+                time.sleep(chance.uniform(0.3, 2.5))
+                kind = chance.choice(("sweep", "kernel", "worker") if there else ("sweep", "kernel"))
+                kills[kind] += _kill(kind, sweep.pid, [nanny.pid for nanny in nannies], chance)
+            sweep.kill()
+            sweep.communicate()
+            now = done(tmp_path / "store")
+            assert before.items() <= now.items(), "a run that was done has run again"
+            before = now
+            if len(now) == 52:  # all done before enough was killed: forget half of them
+                before = _forget(tmp_path / "store", chance)
+    code, output = run(tmp_path, GRID)
+    assert code == 0, output
+    assert min(kills.values()) > 0
+    assert before.items() <= done(tmp_path / "store").items()
+    assert (tmp_path / "store" / "results.csv").read_bytes() == undisturbed
+
+
+def _kill(kind: str, sweep: int, nannies: list[int], chance: random.Random) -> bool:
+    """Kill one process of a kind; False if there is none just now."""
+    try:
+        if kind == "sweep":
+            victims = [psutil.Process(sweep)]
+        elif kind == "kernel":
+            victims = kernels(sweep, *nannies)
+        else:
+            victims = [
+                child
+                for nanny in nannies
+                for child in psutil.Process(nanny).children()
+                if "resource_tracker" not in " ".join(child.cmdline())
+            ]
+        chance.choice(victims).kill()
+    except (IndexError, psutil.Error):
+        return False
+    return True
+
+
+def _forget(store: Path, chance: random.Random) -> dict[str, tuple[int, int]]:
+    import shutil
+
+    for record in sorted(store.glob("[!.]*/*/record.json")):
+        if chance.random() < 0.5:
+            shutil.rmtree(record.parent)
+    return done(store)
