@@ -1,8 +1,8 @@
 """Keeps the book off the network: what its pages would load from elsewhere is fetched once, when the book is built.
 
-`npm pack` brings MathJax, require.js and the widgets' html-manager into the git-ignored `node_modules/.book`; anywidget's
-front end is copied from the installed package. Where that fails the build says so in one line, and pages load from the
-network what they would have found beside them.
+`npm pack` brings MathJax, require.js and the widgets' html-manager into the git-ignored `node_modules/.book`;
+anywidget's front end is copied from the installed package. Where that fails the build says so in one line, and pages
+load from the network what they would have found beside them.
 """
 
 import shutil
@@ -25,7 +25,11 @@ WANTED = {  # package -> what the pages need of it: (path in the package, path b
         ("es5/output/chtml/fonts/woff-v2", "mathjax/output/chtml/fonts/woff-v2"),
     ],
     REQUIRE: [("require.js", "require.js")],
-    HTML_MANAGER: [("dist/embed-amd.js", "embed-amd.js")],
+    HTML_MANAGER: [
+        ("dist/embed-amd.js", "embed-amd.js"),
+        ("dist/1551f4f60c37af51121f.woff2", "1551f4f60c37af51121f.woff2"),  # its icons
+        ("dist/7a3337626410ca2f4071.woff2", "7a3337626410ca2f4071.woff2"),
+    ],
 }
 TRIES = 3
 logger = logging.getLogger(__name__)
@@ -74,7 +78,7 @@ def use_local_assets(app: Sphinx, config: Config) -> None:
         static = gather(Path(app.srcdir) / "node_modules" / ".book")
     except (OSError, subprocess.SubprocessError) as error:
         reason = str(error) or type(error).__name__
-        logger.info("offline assets: not available (%s); the pages will load MathJax and widgets from the network", reason)
+        logger.info("offline assets: none (%s); pages will load MathJax and widgets from the network", reason)
         return
     config.html_static_path.append(str(static))
     config.mathjax_path = "offline/mathjax/tex-chtml.js"

@@ -1,8 +1,8 @@
 """The paper's equation numbers in the book, and links between its equations and the API reference.
 
-An equation labelled `eq-22` is numbered (22) as in the paper; the book's own equations are numbered B1, B2, ... Docstrings
-are prose: they name equations as the paper does, "Eq. (22)" or "Eqs. (4)-(10)", and each number that the book shows
-becomes a link to it. Below each such equation stand links back to the functions whose docstrings name it.
+An equation labelled `eq-22` is numbered (22) as in the paper; the book's own equations are numbered B1, B2, ...
+Docstrings are prose: they name equations as the paper does, "Eq. (22)" or "Eqs. (4)-(10)", and each number that the
+book shows becomes a link to it. Below each such equation stand links back to the functions whose docstrings name it.
 """
 
 import re
