@@ -156,6 +156,14 @@ def test_roots_that_are_none(tmp_path: Path, root: Path) -> None:
         open_tracks(root, "test")
 
 
+def test_a_demo_corpus_in_the_making_is_not_read(root: Path) -> None:
+    (root / ".making").mkdir()
+    with pytest.raises(DataError, match="not finished: run `nca corpus` on it again"):
+        open_tracks(root)
+    (root / "corpus.json").write_text("{}")
+    assert len(open_tracks(root)) == 3
+
+
 def test_both_forms_in_one_folder_are_ambiguous(root: Path, stems_file: Path) -> None:
     shutil.copy(stems_file, root / "train")
     with pytest.raises(DataError, match=r"train holds both"):

@@ -16,6 +16,7 @@ from typing import overload
 
 import numpy as np
 
+from nca.corpus.build import BENCH, MANIFEST
 from nca.errors import DataError, ParameterError
 from nca.tracks.activity import active_window
 from nca.tracks.checks import check_floats, check_stems, wav_header
@@ -106,7 +107,8 @@ def open_tracks(root: str | Path | None = None, subset: str = "train") -> Tracks
 
     `root` defaults to the environment variable MUSDB_PATH. Files are checked by their headers alone. Raises
     `ParameterError` for an unknown subset or no root, `DataError` for a folder that is missing, empty or
-    ambiguous, and for a file that is missing, broken, truncated or unlike its mixture.
+    ambiguous, for a demo corpus that is not finished, and for a file that is missing, broken, truncated or
+    unlike its mixture.
     """
     if subset not in SUBSETS:
         raise ParameterError(f"The subset {subset!r} is unknown: choose one of {', '.join(SUBSETS)}.")
@@ -144,6 +146,8 @@ def _root(root: str | Path | None) -> Path:
         raise DataError(f"{folder} is no folder: give the root of a data set, which holds train and test.")
     if not any((folder / subset).is_dir() for subset in SUBSETS):
         raise DataError(f"{folder} holds neither train nor test: give the root of a data set.")
+    if (folder / BENCH).exists() and not (folder / MANIFEST).exists():
+        raise DataError(f"{folder} is a demo corpus that is not finished: run `nca corpus` on it again.")
     return folder
 
 
