@@ -4,8 +4,7 @@
 const KEYS = ["model", "strategy", "song", "segment"];
 const EDGE = { left: 46, right: 8, top: 6, bottom: 36 };
 const SMALLEST = 8; // bands across the closest zoom
-const HELP =
-  "Arrow keys move the cross-hair, with shift they pan; + and − zoom, 0 shows everything. Or drag, turn the wheel, pinch.";
+const HELP = "Arrow keys move the cross-hair, with shift they pan; + and − zoom, 0 shows all. Or drag, turn the wheel, pinch.";
 
 const bytes = (view) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
@@ -30,20 +29,17 @@ function decode(view) {
     return level ? (code > 127 ? -1 : 1) * peak * 10 ** ((-range * (127 - level)) / 126 / 20) : 0;
   });
   const values = Float32Array.from(bytes(view.code), (code) => table[code]);
-  return { bins, values, view };
+  return { bins, values };
 }
 
-function normalisedRows({ bins, values, view }) {
-  const scaled = new Float32Array(values.length);
-  for (let row = 0; row < bins; row++) {
-    const line = values.subarray(row * bins, (row + 1) * bins);
-    const peak = line.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1;
-    line.forEach((value, col) => (scaled[row * bins + col] = value / peak));
-  }
-  return { bins, values: scaled, view };
+const peakOf = (values) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+
+function normalisedRows({ bins, values }) {
+  const peaks = Array.from({ length: bins }, (_, row) => peakOf(values.subarray(row * bins, (row + 1) * bins)) || 1);
+  return { bins, values: values.map((value, i) => value / peaks[Math.floor(i / bins)]) };
 }
 
-const difference = (a, b) => ({ bins: a.bins, values: a.values.map((value, i) => value - b.values[i]), view: a.view });
+const difference = (a, b) => ({ bins: a.bins, values: a.values.map((value, i) => value - b.values[i]) });
 
 // Eq. (22) on a square region, what independent entries would give there, and the mean magnitude over the distance from
 // the diagonal.
@@ -61,11 +57,9 @@ export function measure({ bins, values }, { row, col, size }) {
   return { todr: (Math.sqrt(size) * sums[0]) / off, chance, profile };
 }
 
+// The magnitude that all but a thousandth stay below, from a sample of the entries.
 function limitOf(matrices) {
-  const sample = matrices.flatMap(({ values }) => {
-    const step = Math.ceil(values.length / 20000);
-    return Array.from({ length: Math.floor(values.length / step) }, (_, i) => Math.abs(values[i * step]));
-  });
+  const sample = matrices.flatMap(({ values }) => Array.from(values.filter((_, i) => i % 13 === 0), Math.abs));
   return sample.sort((a, b) => a - b)[Math.floor(sample.length * 0.999)] || 1;
 }
 
@@ -233,7 +227,8 @@ function render({ model, el }) {
   const setting = (label, name, options) => select(label, name, options, state[name], (value) => { state[name] = value; refresh(); });
   const compare = setting("show", "compare", [["one", "one matrix"], ["beside", "two side by side"], ["difference", "their difference"]]);
   const tools = h("div", { className: "nca-tools" }, compare,
-    setting("colours", "colours", [["signed", "signed"], ["level", "magnitude in dB"]]), h("label", { className: "nca-check" }, rows, "each row to its peak"),
+    setting("colours", "colours", [["signed", "signed"], ["level", "magnitude in dB"]]),
+    h("label", { className: "nca-check" }, rows, "each row to its peak"),
     h("span", { className: "nca-zoom", role: "group", "aria-label": "zoom" },
       button("zoom in", "+", () => zoom(0.5)), button("zoom out", "−", () => zoom(2)), button("show everything", "⤢", () => zoom(Infinity))));
   el.classList.add("nca-explorer");
@@ -273,7 +268,7 @@ function render({ model, el }) {
     const scaled = state.rows ? raw.map(normalisedRows) : raw;
     const drawn = state.compare === "difference" ? [difference(...scaled)] : scaled;
     const level = state.colours === "level" && state.compare !== "difference", limit = limitOf(drawn);
-    const peak = Math.max(...drawn.map(({ values }) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0)));
+    const peak = Math.max(...drawn.map(({ values }) => peakOf(values)));
     const shade = level ? (value) => 1 + Math.log10(Math.abs(value) / peak) / 3 : (value) => 0.5 + value / limit / 2;
     const colours = bytes(model.get("colours")[level ? "level" : "signed"]);
     shown = drawn.map((matrix) => ({ ...matrix, picture: paint(matrix, colours, shade) }));
@@ -314,8 +309,9 @@ function render({ model, el }) {
     const span = (start) => `${hertz(start * bandwidth)} to ${hertz((start + size) * bandwidth)}`;
     const whole = size === bins, where = whole ? "whole matrix" : `in ${span(col)}, out ${span(row)}`;
     const cells = (tag, ...texts) => texts.map((text) => h(tag, {}, text));
-    measures.replaceChildren(h("caption", {}, where), h("tr", {}, ...cells("th", "", "TOD-R", "chance")), ...found.map(({ todr, chance }, i) =>
-      h("tr", { "data-todr": todr }, h("th", { className: i ? "nca-b" : "nca-a" }, found.length > 1 ? "AB"[i] : "matrix"), ...cells("td", short(todr), short(chance)))));
+    const name = (i) => h("th", { className: i ? "nca-b" : "nca-a" }, found.length > 1 ? "AB"[i] : "matrix");
+    const lines = found.map(({ todr, chance }, i) => h("tr", { "data-todr": todr }, name(i), ...cells("td", short(todr), short(chance))));
+    measures.replaceChildren(h("caption", {}, where), h("tr", {}, ...cells("th", "", "TOD-R", "chance")), ...lines);
     maps.forEach((map) => (map.style.touchAction = whole ? "pan-y" : "none"));
     Object.assign(el.dataset, { row, col, size });
   }

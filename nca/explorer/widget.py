@@ -26,6 +26,19 @@ def _colours(name: str) -> bytes:
     return mpl.colormaps[name](np.arange(256), bytes=True)[:, :3].tobytes()
 
 
+def _key(sound: bytes) -> str:
+    return hashlib.sha256(sound).hexdigest()[:16]
+
+
+def _packed(number: int, view: View, bins: int) -> dict[str, Any]:
+    values = view.numbers()
+    if len(values) != bins:
+        raise ParameterError(f"One explorer shows matrices of one size, not of {bins} and {len(values)} bins.")
+    place = {"model": view.model, "strategy": view.strategy, "song": view.song, "segment": view.segment}
+    audio = [[label, _key(sound)] for label, sound in view.audio.items()]
+    return {"id": number, **place, **quantise(values), "audio": audio}
+
+
 class Explorer(anywidget.AnyWidget):
     """Couplings matrices to zoom, read band by band, compare and hear (explorer.js)."""
 
@@ -39,26 +52,24 @@ class Explorer(anywidget.AnyWidget):
     def __init__(self, views: Sequence[View], bandwidth: float) -> None:
         if not views:
             raise ParameterError("There is nothing to explore: give at least one matrix.")
-        colours = {"level": _colours(figures.SEQUENTIAL), "signed": _colours(figures.DIVERGING)}
-        super().__init__(bandwidth=bandwidth, colours=colours)
         self._first = views[0]
-        for view in views:
-            self.add(view)
+        bins = len(views[0].numbers())
+        super().__init__(
+            views=[_packed(number, view, bins) for number, view in enumerate(views)],
+            sounds={_key(sound): sound for view in views for sound in view.audio.values()},
+            bandwidth=bandwidth,
+            colours={"level": _colours(figures.SEQUENTIAL), "signed": _colours(figures.DIVERGING)},
+        )
 
     def add(self, view: View) -> None:
-        """Show one more matrix, beside those that are there.
+        """Show one more matrix beside those that are there.
 
         Raises:
             ParameterError: where its size differs from theirs.
         """
-        values = view.numbers()
-        if self.views and len(values) != self.views[0]["bins"]:
-            raise ParameterError(f"One explorer shows one size, not {self.views[0]['bins']} and {len(values)} bins.")
-        keyed = {label: (hashlib.sha256(sound).hexdigest()[:16], sound) for label, sound in view.audio.items()}
-        self.sounds = self.sounds | dict(keyed.values())
-        place = {"model": view.model, "strategy": view.strategy, "song": view.song, "segment": view.segment}
-        audio = [[label, key] for label, (key, _) in keyed.items()]
-        self.views = [*self.views, {"id": len(self.views), **place, **quantise(values), "audio": audio}]
+        packed = _packed(len(self.views), view, self.views[0]["bins"])
+        self.sounds = self.sounds | {_key(sound): sound for sound in view.audio.values()}
+        self.views = [*self.views, packed]
 
     def still(self) -> bytes:
         """A PNG of the first matrix, each row to its peak, for readers without JavaScript."""

@@ -1,0 +1,150 @@
+"""The explorer's Python side: what travels to the page, and what is refused."""
+
+import io
+import math
+
+import ipywidgets
+import numpy as np
+import pytest
+import soundfile
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from nca.couplings import Couplings
+from nca.errors import ParameterError
+from nca.explorer import Explorer, View, encode, explore
+from nca.explorer.quantise import quantise
+from nca.explorer.views import as_views
+from nca.metrics import tod_ratio
+
+
+def decoded(code: dict) -> np.ndarray:
+    """The numbers as explorer.js reads them, written anew from the description of the code."""
+    stored = np.frombuffer(code["code"], np.uint8).reshape(code["bins"], code["bins"]).astype(int)
+    level, negative = stored % 128, stored >= 128
+    magnitude = np.where(level == 0, 0, code["peak"] * 10 ** (-code["range"] * (127 - level) / 126 / 20))
+    return np.where(negative, -magnitude, magnitude)
+
+
+def some_matrix(bins: int = 64, seed: int = 0) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    return 0.02 * random.standard_normal((bins, bins)) + np.diag(random.uniform(0, 1, bins))
+
+
+def test_quantised_entries_are_within_four_per_cent() -> None:
+    matrix = some_matrix()
+    code = quantise(matrix)
+    kept = np.abs(matrix) > code["peak"] * 10 ** (-code["range"] / 20)
+    np.testing.assert_allclose(decoded(code)[kept], matrix[kept], rtol=0.04)
+    assert kept.mean() > 0.99
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(1e-3, 1e3), st.sampled_from([1.0, 0.1, 0.0]))
+def test_tod_ratio_survives_quantising(seed: int, scale: float, diagonal: float) -> None:
+    random = np.random.default_rng(seed)
+    matrix = scale * (0.02 * random.standard_normal((200, 200)) + diagonal * np.diag(random.uniform(0, 1, 200)))
+    exact = tod_ratio(torch.as_tensor(matrix)).item()
+    assert tod_ratio(torch.as_tensor(decoded(quantise(matrix)))).item() == pytest.approx(exact, rel=0.01)
+
+
+@given(arrays(np.float64, (3, 3), elements=st.floats(-(2.0**100), 2.0**100, allow_subnormal=False)))
+def test_any_finite_matrix_has_a_code(matrix: np.ndarray) -> None:
+    found = decoded(quantise(matrix))
+    assert np.isfinite(found).all()
+    assert np.abs(found).max() == pytest.approx(np.abs(matrix).max(), rel=1e-6)
+    assert (np.sign(found) * np.sign(matrix) >= 0).all()
+
+
+def test_a_matrix_of_zeros_stays_zero() -> None:
+    assert not decoded(quantise(np.zeros((4, 4)))).any()
+
+
+def test_everything_that_holds_matrices_is_accepted() -> None:
+    matrix = torch.eye(5)
+    assert [v.segment for v in as_views(torch.stack([matrix, matrix]))] == [0, 1]
+    found = as_views({"DAE": Couplings("student", matrix), "SF": matrix.numpy()})
+    assert [(v.model, v.strategy) for v in found] == [("DAE", "student"), ("SF", "")]
+    assert as_views([View(matrix, song="a")])[0].song == "a"
+    assert as_views(matrix.requires_grad_(True))[0].numbers().shape == (5, 5)
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        ([], "nothing to explore"),
+        (np.ones(4), "square"),
+        (np.ones((3, 4)), "square"),
+        (np.full((2, 2), np.nan), "finite"),
+        ([np.eye(3), np.eye(4)], "one size"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused_in_one_sentence(bad: object, words: str) -> None:
+    with pytest.raises(ParameterError, match=words):
+        explore(bad)
+
+
+def test_a_shared_sound_travels_once() -> None:
+    mixture, voice = encode(np.zeros(2000), 11025), encode(np.ones(2000) * 0.1, 11025)
+    widget = explore(
+        [View(np.eye(3), model=m, audio={"mixture": mixture, "voice": v}) for m, v in (("A", mixture), ("B", voice))]
+    )
+    assert sorted(widget.sounds.values()) == sorted({mixture, voice})
+    assert [widget.sounds[key] for _, key in widget.views[1]["audio"]] == [mixture, voice]
+
+
+def test_encoded_sound_sounds_the_same_and_is_small() -> None:
+    seconds, rate = 5, 11025
+    tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(seconds * rate) / rate)
+    sound = encode(torch.as_tensor(tone), rate)
+    heard, heard_rate = soundfile.read(io.BytesIO(sound))
+    assert (heard_rate, len(sound) < 40_000) == (rate, True)
+    spectrum = np.abs(np.fft.rfft(heard))
+    assert np.argmax(spectrum) / len(heard) * rate == pytest.approx(440, abs=1)
+    assert math.sqrt(2 * np.mean(heard[rate:-rate] ** 2)) == pytest.approx(0.5, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("samples", "rate"), [(np.zeros((2, 9)), 11025), (np.array([]), 11025), ([np.inf], 11025), (np.zeros(99), 12345)]
+)
+def test_sound_that_cannot_be_encoded_is_refused(samples: object, rate: int) -> None:
+    with pytest.raises(ParameterError):
+        encode(samples, rate)
+
+
+def test_the_still_is_a_picture() -> None:
+    data, _ = explore(np.eye(8))._repr_mimebundle_()
+    assert data["image/png"].startswith("iVBOR")
+    assert "application/vnd.jupyter.widget-view+json" in data
+
+
+def test_controls_recompute_and_report() -> None:
+    seen = []
+
+    def recompute(parameters: dict, progress) -> np.ndarray:
+        progress(0.5)
+        seen.append(dict(parameters))
+        if parameters["scale"] == 0:
+            raise ParameterError("The scale must not be 0.")
+        return np.eye(4) * parameters["scale"]
+
+    box = explore(np.eye(4), recompute=recompute, controls={"scale": (0, 5, 1), "gate": ["printed", "published"]})
+    widget, inputs, (button, bar, message) = box.children[0], box.children[1].children, box.children[2].children
+    assert isinstance(widget, Explorer)
+    inputs[0].value = 3
+    button.click()
+    assert seen == [{"scale": 3, "gate": "printed"}]
+    assert bar.value == 0.5
+    np.testing.assert_allclose(decoded(widget.views[1]), np.eye(4) * 3)
+    inputs[0].value = 0
+    button.click()
+    assert message.value == "The scale must not be 0."
+    assert not button.disabled
+    assert len(widget.views) == 2
+
+
+def test_controls_without_a_function_are_refused() -> None:
+    with pytest.raises(ParameterError, match="recompute"):
+        explore(np.eye(4), controls={"scale": 1})
+    assert isinstance(explore(np.eye(4), recompute=lambda p, q: np.eye(4)), ipywidgets.VBox)
