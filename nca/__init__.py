@@ -13,10 +13,15 @@ if TYPE_CHECKING:
         identity,
         least_squares,
         linear_composition,
+        load_matrices,
         ridge,
+        save_matrices,
         student,
     )
     from nca.diagnostics import Diagnostics, as_table, diagnose, estimate
+    from nca.explorer import explore
+    from nca.files import read_json, write_json
+    from nca.listening import listening_views
     from nca.mapping import frame_mappings, mean_jacobian, mean_mapping, offsets
     from nca.metrics import (
         chance_tod_ratio,
@@ -28,18 +33,28 @@ if TYPE_CHECKING:
         tod_ratio,
     )
     from nca.models import DAE, MSSDAE, SkipFiltering, build
-    from nca.separation import separation_scores, voice_of
+    from nca.separation import score_songs, separation_scores, voice_of
     from nca.spectra import analyse, build_store, open_store, profile, segments
+    from nca.strategies import STRATEGIES, by_strategy
+    from nca.tables import beside_paper, summarise, write_tables
+    from nca.tracks import digest, open_tracks, real_song
     from nca.training import Schedule, Trained, load_trained, static_gain, train
 
 _HOMES = {
-    "couplings": "Couplings compositional identity least_squares linear_composition ridge student",
+    "couplings": "Couplings compositional identity least_squares linear_composition load_matrices ridge save_matrices"
+    " student",
     "diagnostics": "Diagnostics as_table diagnose estimate",
+    "explorer": "explore",
+    "files": "read_json write_json",
+    "listening": "listening_views",
     "mapping": "frame_mappings mean_jacobian mean_mapping offsets",
     "metrics": "chance_tod_ratio correlation diagonal_profile null_space_share si_sdr snr tod_ratio",
     "models": "DAE MSSDAE SkipFiltering build",
-    "separation": "separation_scores voice_of",
+    "separation": "score_songs separation_scores voice_of",
     "spectra": "analyse build_store open_store profile segments",
+    "strategies": "STRATEGIES by_strategy",
+    "tables": "beside_paper summarise write_tables",
+    "tracks": "digest open_tracks real_song",
     "training": "Schedule Trained load_trained static_gain train",
 }
 _HOME = {name: f"nca.{module}" for module, names in _HOMES.items() for name in names.split()}

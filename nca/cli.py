@@ -5,12 +5,19 @@ import sys
 from collections.abc import Sequence
 
 from nca.errors import NCAError
+from nca.sweeps import command as sweeping
 
 
 def corpus(arguments: argparse.Namespace) -> None:
     from nca.corpus import make_corpus
 
     make_corpus(arguments.folder, songs=arguments.songs, seconds=arguments.seconds, seed=arguments.seed)
+
+
+def book(arguments: argparse.Namespace) -> None:
+    from nca.book import make_book
+
+    print(make_book())
 
 
 def parser() -> argparse.ArgumentParser:
@@ -24,6 +31,11 @@ def parser() -> argparse.ArgumentParser:
     make.add_argument("--seconds", type=float, default=20.0, help="length of a song in seconds")
     make.add_argument("--seed", type=int, default=0, help="the same seed gives the same bytes")
     make.set_defaults(run=corpus)
+
+    sweeping.add_arguments(verbs)
+
+    page = verbs.add_parser("book", help="make the demo book: corpus, sweep, tables, pages")
+    page.set_defaults(run=book)
     return top
 
 

@@ -19,7 +19,7 @@ class Diagnostics:
     Attributes:
         strategy: how the matrix was found.
         target: what it maps the mixture to, `output` or `voice`.
-        tod_ratio, chance: TOD-R (Eq. 22), and that of a matrix of independent entries.
+        tod_ratio, chance: TOD-R (Eq. 22), None for a diagonal matrix, and that of a matrix of independent entries.
         snr_model: the approximation against the model's voice (Table 2).
         snr_voice: the approximation against the true voice (Table 3).
         snr_model_voice: the model's voice against the true voice (Table 3, last row).
@@ -32,7 +32,7 @@ class Diagnostics:
 
     strategy: str
     target: str
-    tod_ratio: float
+    tod_ratio: float | None
     chance: float
     snr_model: float | None
     snr_voice: float | None
@@ -40,7 +40,7 @@ class Diagnostics:
     null_space: float
     exact_correlation: float
     exact_distance: float
-    exact_tod_ratio: float
+    exact_tod_ratio: float | None
     first_loss: float | None
     last_loss: float | None
 
@@ -70,7 +70,7 @@ def diagnose(model: nn.Module, couplings: Couplings, mixture: Tensor, voice: Ten
     return Diagnostics(
         strategy=couplings.strategy,
         target=couplings.target,
-        tod_ratio=tod_ratio(C).item(),
+        tod_ratio=_finite(tod_ratio(C)),
         chance=chance_tod_ratio(C.shape[-1]),
         snr_model=_unless_silent(snr, output, approximation),
         snr_voice=_unless_silent(snr, voice, approximation),
@@ -78,7 +78,7 @@ def diagnose(model: nn.Module, couplings: Couplings, mixture: Tensor, voice: Ten
         null_space=null_space_share(C, mixture).item(),
         exact_correlation=correlation(C, E).item(),
         exact_distance=((C - E).norm() / E.norm()).item(),
-        exact_tod_ratio=tod_ratio(E).item(),
+        exact_tod_ratio=_finite(tod_ratio(E)),
         first_loss=first,
         last_loss=last,
     )
@@ -87,6 +87,10 @@ def diagnose(model: nn.Module, couplings: Couplings, mixture: Tensor, voice: Ten
 def as_table(diagnostics: Iterable[Diagnostics]) -> pd.DataFrame:
     """One row a matrix, one column a figure."""
     return pd.DataFrame([asdict(d) for d in diagnostics])
+
+
+def _finite(ratio: Tensor) -> float | None:
+    return ratio.item() if ratio.isfinite() else None
 
 
 def _unless_silent(ratio: Callable[[Tensor, Tensor], Tensor], reference: Tensor, other: Tensor) -> float | None:

@@ -3,13 +3,17 @@
 import json
 import os
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
+from nca.errors import DataError
 
-def write_bytes(path: Path, content: bytes) -> None:
+
+def write_bytes(path: Path | str, content: bytes) -> None:
     """Write `content` to `path` so that a reader finds the old file or the whole new one, whatever happens."""
+    path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{get_ident()}")
     try:
         with open(temporary, "wb") as file:
             file.write(content)
@@ -20,6 +24,18 @@ def write_bytes(path: Path, content: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def write_json(path: Path, content: Any) -> None:
+def write_json(path: Path | str, content: Any) -> None:
     """Write JSON as :func:`write_bytes` does, indented for people."""
     write_bytes(path, (json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
+
+
+def read_json(path: Path | str) -> Any:
+    """Read what :func:`write_json` wrote.
+
+    Raises:
+        DataError: where the file is missing or is not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read as JSON ({error}); make it again.") from error

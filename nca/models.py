@@ -57,6 +57,14 @@ class Separator(nn.Module):
         """Encoder first, decoder last."""
         return [Layer(W, b, True) for W, b in zip(self.weights, self.biases, strict=True)]
 
+    def instance(self, index: int) -> "Separator":
+        """One model of a batch of initialisations, with weights `(bins, bins)` of its own."""
+        single = type(self).__new__(type(self))
+        nn.Module.__init__(single)
+        single.weights = nn.ParameterList(W.detach()[index].clone() for W in self.weights)
+        single.biases = nn.ParameterList(b.detach()[index].clone() for b in self.biases)
+        return single.requires_grad_(False)
+
     def decode(self, mixture: Tensor) -> Tensor:
         """Output of the last ReLU `(..., bins, frames)`: y of Eq. (15), the voice (Eqs. 5, 7) or SF's mask."""
         x = mixture

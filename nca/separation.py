@@ -1,12 +1,15 @@
 """From a trained model to a voice that can be heard and measured."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from nca.errors import SilentReferenceError
 from nca.metrics import si_sdr
-from nca.spectra import Analysis
+from nca.spectra import Analysis, analyse
+from nca.tracks import Track
 from nca.training import Trained
 
 Estimator = Callable[[Tensor], Tensor]
@@ -42,3 +45,16 @@ def separation_scores(trained: Trained, analysis: Analysis) -> dict[str, float]:
         f"si_sdr_{name}": si_sdr(truth, voice_of(estimator, trained.scale, analysis)).item()
         for name, estimator in estimates.items()
     }
+
+
+def score_songs(trained: Trained, songs: Iterable[Track], seconds: float = 30.0) -> list[dict[str, Any]]:
+    """:func:`separation_scores` of the active `seconds` of each song; a song without a voice is `skipped`, by name."""
+    rows = []
+    for song in songs:
+        row: dict[str, Any] = {"model": trained.model.name, "seed": trained.seed, "song": song.name}
+        try:
+            row |= separation_scores(trained, analyse(song.excerpt(seconds), trained.geometry))
+        except SilentReferenceError as error:
+            row["skipped"] = str(error)
+        rows.append(row)
+    return rows

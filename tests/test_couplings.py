@@ -83,8 +83,9 @@ def test_gradients_are_equations_20_and_21():
     model, mixture = trained_like("DAE"), spectra()
     (W_enc, b_enc, _), (W_dec, b_dec, _) = ((W.numpy(), b.numpy().ravel(), r) for W, b, r in model.layers)
     P_enc, P_dec = (P.numpy() for P in initial(model))
-    G_enc, G_dec = gate_matrix(W_enc, b_enc, P_enc, "printed", "column"), gate_matrix(
-        W_dec, b_dec, P_dec, "printed", "column"
+    G_enc, G_dec = (
+        gate_matrix(W_enc, b_enc, P_enc, "printed", "column"),
+        gate_matrix(W_dec, b_dec, P_dec, "printed", "column"),
     )
     C = (G_dec * W_dec) @ (G_enc * W_enc)
     delta = np.sign(C @ mixture.numpy() - model.decode(mixture).numpy()) @ mixture.numpy().T  # Eq. (16)

@@ -33,9 +33,7 @@ def test_the_closed_form_is_the_mean_of_the_frames(model):
 
 def test_the_mean_jacobian_of_the_voice():
     model, mixture = trained_like("SF"), spectra(frames=20)
-    slopes = [
-        torch.func.jacrev(lambda x: model(x.unsqueeze(-1)).squeeze(-1))(mixture[:, t]) for t in range(20)
-    ]
+    slopes = [torch.func.jacrev(lambda x: model(x.unsqueeze(-1)).squeeze(-1))(mixture[:, t]) for t in range(20)]
     found = mean_jacobian(model, mixture)
     assert found.target == "voice"
     torch.testing.assert_close(found.matrix, torch.stack(slopes).mean(0))

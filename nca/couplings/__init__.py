@@ -3,6 +3,7 @@
 from nca.couplings.closed_form import identity, least_squares, linear_composition, ridge
 from nca.couplings.compositional import compositional
 from nca.couplings.result import Couplings
+from nca.couplings.storage import load_matrices, save_matrices
 from nca.couplings.student import student
 
 __all__ = [
@@ -11,6 +12,8 @@ __all__ = [
     "identity",
     "least_squares",
     "linear_composition",
+    "load_matrices",
     "ridge",
+    "save_matrices",
     "student",
 ]

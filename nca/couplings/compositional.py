@@ -98,7 +98,13 @@ def compositional(
         losses.append(error.abs().sum((-2, -1)))
         _gradients(chain, frames, error.sign_())
         adam.step()
-    return Couplings(f"compositional, {gate}", _composed(chain), loss=torch.stack(losses, -1))
+    return Couplings(_name(gate, bias), _composed(chain), loss=torch.stack(losses, -1))
+
+
+def _name(gate: str, bias: str) -> str:
+    """The strategy with the readings in which it departs from the paper's text."""
+    departures = [f"{gate} gate"] * (gate != GATES[0]) + [f"{bias} bias"] * (bias != BIASES[0])
+    return f"compositional ({', '.join(departures)})" if departures else "compositional"
 
 
 def _gradients(chain: Sequence[GatedLayer], frames: list[Tensor], slope: Tensor) -> None:

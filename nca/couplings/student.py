@@ -48,7 +48,7 @@ def student(
         losses.append(error.abs().sum((-2, -1)))
         torch.matmul(error.sign_(), problem.mixture.mT, out=C.grad)  # Eq. (16)
         adam.step()
-    return Couplings("student", C, loss=torch.stack(losses, -1))
+    return Couplings("student" if initial == "normal" else "student (zero start)", C, loss=torch.stack(losses, -1))
 
 
 def _initial_matrix(problem: Problem, initial: str, seed: Seeds) -> Tensor:

@@ -11,6 +11,17 @@ from nca.spectra.store import Song
 
 
 @dataclass(frozen=True)
+class Segment:
+    """`frames` adjacent frames: magnitudes `(bins, frames)` of mixture and voice, from frame `start` of the song."""
+
+    song: str
+    index: int
+    start: int
+    mixture: Tensor
+    voice: Tensor
+
+
+@dataclass(frozen=True)
 class Analysis:
     """A song's spectra.
 
@@ -32,16 +43,11 @@ class Analysis:
         phase = torch.polar(torch.ones_like(self.mixture.real), self.mixture.angle())
         return self.geometry.istft(magnitudes.clamp(min=0) * phase, self.samples)
 
-
-@dataclass(frozen=True)
-class Segment:
-    """`frames` adjacent frames: magnitudes `(bins, frames)` of mixture and voice, from frame `start` of the song."""
-
-    song: str
-    index: int
-    start: int
-    mixture: Tensor
-    voice: Tensor
+    def cut(self, segment: Segment) -> "Analysis":
+        """The analysis of one of the song's segments alone."""
+        frames = slice(segment.start, segment.start + segment.mixture.shape[-1])
+        samples = (segment.mixture.shape[-1] - 1) * self.geometry.hop
+        return Analysis(self.name, self.geometry, self.mixture[:, frames], self.voice[:, frames], samples)
 
 
 def analyse(song: Song, geometry: Geometry) -> Analysis:

@@ -1,6 +1,6 @@
 """The spectrogram store: the magnitudes of a data set on disk, computed once, read frame by frame through memory maps.
 
-A store is a folder with `mixture.f32` and `voice.f32` (frames x bins, float32, one song behind another) and `index.json`,
+A store is a folder with `mixture.f32` and `voice.f32` (frames x bins, float32, song behind song) and `index.json`,
 which lists the whole songs. The index is replaced atomically after each song, so an interrupted store goes on
 with the next song, and what lies behind the last listed frame is never read.
 """

@@ -1,0 +1,52 @@
+"""Couplings to be heard: the sounds of a segment, and views of its matrices for the explorer."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from nca.couplings import Couplings
+from nca.diagnostics import estimate
+from nca.explorer import View, encode
+from nca.spectra import Analysis, Segment
+from nca.training import Trained
+
+HEARD = ("student", "compositional", "compositional (published gate)", "mean exact mapping")
+
+
+@torch.no_grad()
+def voices(trained: Trained, couplings: Couplings, segment: Segment, analysis: Analysis) -> dict[str, Tensor]:
+    """Samples of a segment's mixture, true voice, the model's voice, and the voice by the matrix alone.
+
+    Args:
+        trained: the model with its scale.
+        couplings: of that model on that segment.
+        segment: of `analysis`.
+        analysis: of the song; the estimates are heard with the phase of its mixture.
+    """
+    cut = analysis.cut(segment)
+    mixture = segment.mixture / trained.scale
+    return {
+        "mixture": cut.geometry.istft(cut.mixture, cut.samples),
+        "true voice": cut.geometry.istft(cut.voice, cut.samples),
+        "the network's voice": cut.sound(trained.model(mixture) * trained.scale),
+        "voice through the couplings": cut.sound(estimate(trained.model, couplings, mixture) * trained.scale),
+    }
+
+
+def listening_views(
+    networks: Mapping[str, Trained],
+    matrices: Mapping[str, Mapping[str, Couplings]],
+    segment: Segment,
+    analysis: Analysis,
+    strategies: Sequence[str] = HEARD,
+) -> list[View]:
+    """Views for :func:`nca.explore` of `matrices[model][strategy]`, each with its sounds."""
+    views = []
+    for model, trained in networks.items():
+        for strategy in (name for name in strategies if name in matrices[model]):
+            couplings = matrices[model][strategy]
+            heard = voices(trained, couplings, segment, analysis)
+            audio = {name: encode(wave.numpy(), analysis.geometry.rate) for name, wave in heard.items()}
+            views.append(View(couplings.matrix, model, strategy, segment.song, segment.index, audio))
+    return views

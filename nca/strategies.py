@@ -1,0 +1,41 @@
+"""Every way of obtaining a couplings matrix that the tables compare, by the name under which they show it."""
+
+from collections.abc import Callable
+from functools import partial
+
+from torch import Tensor, nn
+
+from nca.couplings import Couplings, compositional, identity, least_squares, linear_composition, student
+from nca.couplings.problem import Seeds
+from nca.errors import ParameterError
+from nca.mapping import mean_mapping
+
+ITERATED: dict[str, Callable[..., Couplings]] = {
+    "student": student,
+    "student (zero start)": partial(student, initial="zeros"),
+    "compositional": compositional,
+    "compositional (published gate)": partial(compositional, gate="published"),
+    "compositional (row bias)": partial(compositional, bias="row"),
+}
+CLOSED: dict[str, Callable[[nn.Module, Tensor], Couplings]] = {
+    "least squares": least_squares,
+    "linear composition": lambda model, mixture: linear_composition(model),
+    "identity": lambda model, mixture: identity(mixture.shape[-2]),
+    "mean exact mapping": mean_mapping,
+}
+STRATEGIES = (*ITERATED, *CLOSED)
+
+
+def by_strategy(name: str, model: nn.Module, mixture: Tensor, iterations: int = 600, seed: Seeds = 0) -> Couplings:
+    """The couplings of one segment by the strategy called `name`, with the paper's settings (Sec. 4.2).
+
+    `iterations` and `seed` only matter to strategies that iterate.
+
+    Raises:
+        ParameterError: for a name that is not in STRATEGIES.
+    """
+    if name in ITERATED:
+        return ITERATED[name](model, mixture, iterations=iterations, seed=seed)
+    if name in CLOSED:
+        return CLOSED[name](model, mixture)
+    raise ParameterError(f"There is no strategy {name!r}; choose one of {', '.join(STRATEGIES)}.")

@@ -1,0 +1,133 @@
+"""Diagnostics, strategies and tables against figures computed another way."""
+
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import spectra, trained_like
+
+from nca.couplings import Couplings, identity, linear_composition, load_matrices, save_matrices
+from nca.diagnostics import as_table, diagnose, estimate
+from nca.errors import DataError, ParameterError
+from nca.mapping import mean_mapping
+from nca.strategies import STRATEGIES, by_strategy
+from nca.tables import MODEL_OUTPUT, PAPER, beside_paper, summarise, write_tables
+
+
+def decibels(reference, made):
+    return 10 * math.log10(
+        sum(r * r for r in reference) / sum((r - m) ** 2 for r, m in zip(reference, made, strict=True))
+    )
+
+
+def test_every_figure_of_a_matrix(model):
+    mixture, voice = spectra(seed=1), spectra(seed=2)
+    found = by_strategy("compositional", model, mixture, iterations=3)
+    exact = mean_mapping(model, mixture)
+    figures = diagnose(model, found, mixture, voice, exact)
+    C, E, X = found.matrix.numpy(), exact.matrix.numpy(), mixture.numpy()
+    made = (C @ X) * X if model.name == "SF" else C @ X
+    output = model(mixture).numpy().ravel().tolist()
+    assert figures.snr_model == pytest.approx(decibels(output, made.ravel().tolist()))
+    assert figures.snr_voice == pytest.approx(decibels(voice.numpy().ravel().tolist(), made.ravel().tolist()))
+    assert figures.snr_model_voice == pytest.approx(decibels(voice.numpy().ravel().tolist(), output))
+    assert figures.exact_correlation == pytest.approx(np.corrcoef(C.ravel(), E.ravel())[0, 1])
+    assert figures.exact_distance == pytest.approx(np.linalg.norm(C - E) / np.linalg.norm(E))
+    assert (figures.first_loss, figures.last_loss) == (found.loss[0].item(), found.loss[-1].item())
+    assert figures.silent == []
+    assert list(as_table([figures]).columns) == list(vars(figures))
+
+
+def test_the_identity_is_the_mixture_for_every_model(model):
+    mixture = spectra()
+    torch.testing.assert_close(estimate(model, identity(12), mixture.float()), mixture.float())
+
+
+def test_a_silent_voice_is_left_out_by_name():
+    model, mixture = trained_like("DAE"), spectra()
+    exact = mean_mapping(model, mixture)
+    figures = diagnose(model, linear_composition(model), mixture, torch.zeros_like(mixture), exact)
+    assert figures.silent == ["snr_voice", "snr_model_voice"]
+    assert figures.snr_model is not None
+
+
+def test_a_diagonal_matrix_has_no_finite_tod_ratio():
+    model, mixture = trained_like("DAE"), spectra().float()
+    figures = diagnose(model.float(), identity(12), mixture, mixture, mean_mapping(model, mixture))
+    assert figures.tod_ratio is None
+
+
+def test_every_strategy_has_a_name_and_carries_it():
+    model, mixture = trained_like("DAE"), spectra()
+    for name in STRATEGIES:
+        assert by_strategy(name, model, mixture, iterations=2).strategy == name
+    with pytest.raises(ParameterError, match="no strategy 'teacher'; choose one of student"):
+        by_strategy("teacher", model, mixture)
+
+
+def test_matrices_are_read_back_whole_or_not_at_all(tmp_path):
+    model, mixture = trained_like("SF"), spectra()
+    found = {name: by_strategy(name, model, mixture, iterations=2) for name in ("student", "identity")}
+    save_matrices(tmp_path / "couplings.safetensors", found)
+    again = load_matrices(tmp_path / "couplings.safetensors")
+    assert {name: each.target for name, each in again.items()} == {"student": "output", "identity": "voice"}
+    assert torch.equal(again["student"].matrix, found["student"].matrix)
+    assert torch.equal(again["student"].loss, found["student"].loss)
+    assert again["identity"].loss is None
+    assert isinstance(again["student"], Couplings)
+    (tmp_path / "couplings.safetensors").write_bytes(b"short")
+    with pytest.raises(DataError, match="no whole couplings"):
+        load_matrices(tmp_path / "couplings.safetensors")
+
+
+def rows() -> pd.DataFrame:
+    made = []
+    for segment, (tod, model_snr, voice_snr, own) in enumerate([(0.1, 5.0, 1.0, 2.0), (0.3, 7.0, None, None)]):
+        for strategy in ("student", "identity"):
+            figures = {"tod_ratio": tod, "snr_model": model_snr, "snr_voice": voice_snr, "snr_model_voice": own}
+            where = {"model": "DAE", "seed": 0, "song": "a", "segment": segment}
+            made.append(where | {"strategy": strategy} | figures)
+    return pd.DataFrame(made)
+
+
+def test_tables_hold_mean_deviation_and_count():
+    first = summarise(rows(), "table-1").loc[("student", "DAE")]
+    assert first.tolist() == pytest.approx([0.2, np.std([0.1, 0.3], ddof=1), 2])
+    third = summarise(rows(), "table-3")
+    assert third.loc[("student", "DAE"), "count"] == 1
+    assert third.loc[(MODEL_OUTPUT, "DAE"), ["mean", "count"]].tolist() == [2.0, 1]
+
+
+def test_ours_stands_beside_the_papers():
+    table = beside_paper(rows(), "table-2")
+    assert table.loc["student", ("DAE", "ours")] == "6.00 (± 1.41)"
+    assert table.loc["student", ("DAE", "paper")] == "6.51 (± 1.79)"
+    assert table.loc["student", ("SF", "ours")] == ""
+    assert table.loc["identity", ("SF", "paper")] == "2.51 (± 1.03)"
+
+
+def test_the_papers_own_numbers_make_its_sentences():
+    """Sec. 5: 12 and about 4.6 times smaller; the student ahead by 0.7 dB; 0.17 dB better than the models' output."""
+    one, two, three = PAPER["table-1"], PAPER["table-2"], PAPER["table-3"]
+    means = {s: [m for m, _ in one["compositional"]] for s in ("c",)}["c"]
+    assert means[0] / means[2] == pytest.approx(12)
+    assert means[1] / means[2] == pytest.approx(4.6, abs=0.1)
+    ahead = np.mean([m for m, _ in two["student"]]) - np.mean([m for m, _ in two["compositional"]])
+    assert ahead == pytest.approx(0.7, abs=0.03)
+    both = np.mean([m for s in ("student", "compositional") for m, _ in three[s]])
+    assert both - np.mean([m for m, _ in three[MODEL_OUTPUT]]) == pytest.approx(0.17, abs=0.02)
+
+
+def test_tables_json(tmp_path):
+    write_tables(tmp_path / "tables.json", rows(), [{"iterations": 600, "seed": 0}, {"iterations": 600, "seed": 1}])
+    content = json.loads((tmp_path / "tables.json").read_text())
+    assert content["table-1"]["student"]["DAE"] == {
+        "mean": pytest.approx(0.2),
+        "std": pytest.approx(0.1414, abs=1e-4),
+        "count": 2,
+    }
+    assert content["table-3"]["student"]["DAE"]["std"] is None
+    assert content["parameters"] == {"iterations": [600], "seed": [0, 1]}
