@@ -9,7 +9,7 @@ from nca.corpus.keys import organ, piano, synth_pluck
 from nca.corpus.playing import play
 from nca.corpus.room import pan
 from nca.corpus.score import Chord, Note, Score
-from nca.corpus.signals import rms
+from nca.corpus.signals import RATE, rms
 from nca.corpus.strings import amplifier, bowed, pluck, resonant_body, synth_pad
 
 Player = Callable[[Score, int, np.random.Generator], np.ndarray]
@@ -157,11 +157,23 @@ PLAYERS: dict[str, Player] = {
 }
 
 
+def presence(score: Score, samples: int, rng: np.random.Generator) -> np.ndarray:
+    """A gain (samples,) that leaves a part out, softens it or lets it play, four bars at a time."""
+    section = 4 * score.chords[0].length
+    gains = rng.choice([0.0, 0.5, 1.0], int(np.ceil(score.seconds / section)) + 1, p=[0.2, 0.2, 0.6])
+    gains[0] = max(gains[0], 0.5)
+    edges = np.arange(1, len(gains)) * section
+    times = np.sort(np.concatenate([[0.0], edges - 0.03, edges + 0.03]))
+    return np.interp(np.arange(samples) / RATE, times, np.repeat(gains, 2)[: len(times)])
+
+
 def play_band(score: Score, line_up: tuple[str, ...], samples: int, rng: np.random.Generator) -> np.ndarray:
     """The accompaniment beside bass and drums, stereo (2, samples), its parts spread over the stage."""
     total = np.zeros((2, samples))
     seats = rng.permutation(np.linspace(-0.6, 0.6, len(line_up)))
-    for part, seat in zip(line_up, seats, strict=True):
+    for order, (part, seat) in enumerate(zip(line_up, seats, strict=True)):
         track = PLAYERS[part](score, samples, rng)
+        if order:
+            track = track * presence(score, samples, rng)
         total += pan(track / (rms(track) + 1e-9) * 10 ** (rng.uniform(-3.0, 3.0) / 20), float(seat))
     return total

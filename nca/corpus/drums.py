@@ -37,7 +37,7 @@ def draw_kit(rng: np.random.Generator, kind: str) -> dict[str, Hit]:
     edge = rng.uniform(5200.0, 7800.0)
 
     def kick(rng: np.random.Generator) -> np.ndarray:
-        skin = swept(deep * (4.5 if machine else 3.2), deep, 0.03, boom, 0.5)
+        skin = swept(deep * (4.5 if machine else 3.2), deep, 0.022, boom, 0.5)
         beater = band_pass(burst(rng, 0.5, 0.03), 1200.0, 5200.0)
         return saturate(skin, 0.8) + click * beater
 
@@ -55,9 +55,10 @@ def draw_kit(rng: np.random.Generator, kind: str) -> dict[str, Hit]:
         return swept(1.5 * top, top, 0.06, 0.5, 0.6) + 0.08 * band_pass(burst(rng, 0.6, 0.08), 400.0, 3000.0)
 
     def crash(rng: np.random.Generator) -> np.ndarray:
-        partials = rng.uniform(900.0, 9000.0, 40)
-        plate = ring(partials, 2.6 / (1 + partials / 6000.0), np.full(40, 0.10), int(2.2 * RATE))
-        return high_pass(0.22 * burst(rng, 2.2, 1.6) + plate[: int(2.2 * RATE)], 1500.0)
+        partials = 350.0 * 2.0 ** rng.uniform(0.0, 5.2, 90)
+        decay = rng.uniform(0.8, 3.0, 90) / (1 + partials / 7000.0)
+        plate = ring(partials, decay, rng.uniform(0.0, 0.08, 90), int(2.2 * RATE), rng.uniform(0, 6, 90))
+        return high_pass(0.3 * burst(rng, 2.2, 1.8) + plate, 900.0, 1)
 
     def open_hat(rng: np.random.Generator) -> np.ndarray:
         return hat(rng, 0.38)

@@ -2,7 +2,7 @@
 
 import numpy as np
 from scipy.ndimage import uniform_filter1d
-from scipy.signal import oaconvolve
+from scipy.signal import cheby2, oaconvolve, sosfilt
 
 from nca.corpus.playing import saturate
 from nca.corpus.signals import BAND, RATE, high_pass, low_pass
@@ -65,4 +65,5 @@ def peak_gain(total: np.ndarray, ceiling: float) -> np.ndarray:
 def finish(stereo: np.ndarray, presence: float) -> np.ndarray:
     """A stem's channel on the desk: a high shelf of gain 1 + presence, a little warmth, no rumble, nothing too high."""
     brighter = stereo + presence * high_pass(stereo, 1600.0, 1)
-    return low_pass(high_pass(saturate(brighter, 0.15), 25.0), BAND, 10)
+    warm = high_pass(saturate(brighter, 0.15), 25.0)
+    return sosfilt(cheby2(10, 70.0, BAND + 1000.0, fs=RATE, output="sos"), warm)

@@ -129,12 +129,12 @@ def write_melody(
     notes: list[Note] = []
     place = len(places) // 2
     for phrase, first in enumerate(range(0, len(chords), bars)):
-        if energy[first] < 0.4 or (phrase > 1 and rng.random() < 0.08):
+        if energy[first] < 0.4 or (phrase > 1 and rng.random() < 0.06):
             continue
         rhythm = motifs[phrase % 2] if rng.random() < 0.7 else draw_rhythm(rng, manner, beats, bars)
         lift = 0.62 if energy[first] > 0.8 else 0.45
         for index, onset in enumerate(rhythm):
-            end = rhythm[index + 1] if index + 1 < len(rhythm) else min(span - 2, onset + int(rng.integers(3, 9)))
+            end = rhythm[index + 1] if index + 1 < len(rhythm) else min(span - 2, onset + int(rng.integers(4, 10)))
             chord = chords[min(first + onset // (4 * beats), len(chords) - 1)]
             strong = onset % 8 == 0 or end - onset >= 4
             place = next_place(rng, places, place, lift, chord.tones if strong else None)

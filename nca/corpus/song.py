@@ -74,11 +74,11 @@ def make_stems(plan: Plan) -> dict[str, np.ndarray]:
     samples = round(plan.score.seconds * RATE)
     rng = np.random.default_rng(np.random.SeedSequence([plan.seed, SONG_STREAM, plan.index, 1]))
     hall = draw_room(rng, rng.uniform(0.8, 2.4))
-    booth = draw_room(rng, rng.uniform(0.25, 0.6))
+    booth = draw_room(rng, rng.uniform(0.35, 1.1))
     stems = {
         "vocals": reverberate(make_vocals(plan.singer, plan.score, samples, rng), hall, rng.uniform(0.12, 0.45)),
         "bass": pan(play_bass(plan.score, samples, rng), 0.0),
-        "drums": reverberate(play_drums(plan.score, samples, rng), booth, rng.uniform(0.08, 0.3)),
+        "drums": reverberate(play_drums(plan.score, samples, rng), booth, rng.uniform(0.12, 0.45)),
         "other": reverberate(play_band(plan.score, plan.line_up, samples, rng), hall, rng.uniform(0.05, 0.3)),
     }
     stems = {name: finish(stem, rng.uniform(*PRESENCE[name])) for name, stem in stems.items()}
