@@ -60,14 +60,14 @@ def prepare(store: Path) -> None:
 def claim(store: Path, digest: str) -> Iterator[bool]:
     """Hold the lock of a run; False if another process holds it. The system frees it when its owner dies."""
     lock = FileLock(store / ".locks" / f"{digest[:DIGEST]}.lock", blocking=False, thread_local=False)
-    try:
-        with naming(store):
+    mine = True
+    with naming(store):
+        try:
             lock.acquire()
-    except Timeout:
-        yield False
-        return
+        except Timeout:  # an OSError too, but nothing is wrong with the store
+            mine = False
     try:
-        yield True
+        yield mine
     finally:
         lock.release()
 

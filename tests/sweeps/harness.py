@@ -10,19 +10,7 @@ from pathlib import Path
 import psutil
 
 HERE = Path(__file__).parent
-_COMMAND = """
-import argparse, sys
-from nca.errors import NCAError
-from nca.sweeps.command import add_arguments
-top = argparse.ArgumentParser()
-add_arguments(top.add_subparsers())
-chosen = top.parse_args()
-try:
-    sys.exit(chosen.run(chosen))
-except NCAError as error:
-    print(f"nca: {error}", file=sys.stderr)
-    sys.exit(2)
-"""
+_COMMAND = "import sys; from nca.cli import main; sys.exit(main(sys.argv[1:]))"
 
 
 def environment(**extra: str) -> dict[str, str]:
@@ -84,28 +72,14 @@ def done(store: Path) -> dict[str, tuple[int, int]]:
 @contextmanager
 def cluster(folder: Path, workers: int = 2) -> Iterator[tuple[str, list["subprocess.Popen[bytes]"]]]:
     """A Dask scheduler and worker processes on the loopback interface; yields the address and the nannies."""
-    file = folder / "scheduler.json"
-    common = {"cwd": folder, "env": environment(), "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    python = [sys.executable, "-m", "distributed.cli"]
-    processes = [
-        subprocess.Popen(
-            [*python[:2], "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
-            + ["--scheduler-file", str(file)],
-            **common,
-        )
-    ]
-    for _ in range(workers):
-        processes.append(
-            subprocess.Popen(
-                [*python[:2], "distributed.cli.dask_worker", "--scheduler-file", str(file), "--nthreads", "1"]
-                + ["--no-dashboard", "--local-directory", str(folder)],
-                **common,
-            )
-        )
+    file = str(folder / "scheduler.json")
+    scheduler = ["dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", file]
+    worker = ["dask_worker", "--nthreads", "1", "--no-dashboard", "--local-directory", str(folder), "--scheduler-file"]
+    processes = [_dask(folder, *scheduler), *(_dask(folder, *worker, file) for _ in range(workers))]
     try:
         from distributed import Client
 
-        with Client(scheduler_file=str(file), set_as_default=False, timeout=60) as client:
+        with Client(scheduler_file=file, set_as_default=False, timeout=60) as client:
             client.wait_for_workers(workers, timeout=60)
             address = client.scheduler.address
         yield address, processes[1:]
@@ -115,3 +89,13 @@ def cluster(folder: Path, workers: int = 2) -> Iterator[tuple[str, list["subproc
                 child.kill()
             process.kill()
             process.wait()
+
+
+def _dask(folder: Path, program: str, *arguments: str) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, "-m", f"distributed.cli.{program}", *arguments],
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
