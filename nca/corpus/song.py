@@ -20,7 +20,7 @@ STEMS = ("vocals", "bass", "drums", "other")
 TEST_EVERY = 4  # one song in four is for testing
 TRAIN_SINGERS, TEST_SINGERS = 12, 4
 # gain of each stem's high shelf beyond 1, from and to
-PRESENCE = {"vocals": (0.3, 2.0), "bass": (0.0, 2.0), "drums": (-0.3, 0.3), "other": (0.0, 1.6)}
+PRESENCE = {"vocals": (0.3, 2.0), "bass": (0.0, 5.0), "drums": (-0.3, 0.3), "other": (0.0, 1.6)}
 CEILING = 0.93  # of full scale
 SINGER_STREAM, SONG_STREAM = 1, 2  # names of the seed's branches
 
@@ -48,12 +48,15 @@ def split_of(index: int) -> str:
     return "test" if index % TEST_EVERY == 1 else "train"
 
 
+def ordinal_of(index: int) -> int:
+    """How many songs of the same split come before this one."""
+    return index // TEST_EVERY if split_of(index) == "test" else index - (index + TEST_EVERY - 2) // TEST_EVERY
+
+
 def singer_of(seed: int, index: int) -> Singer:
     """The singer of a song: training and test songs choose from rosters that share nobody."""
-    if split_of(index) == "test":
-        number = TRAIN_SINGERS + (index // TEST_EVERY) % TEST_SINGERS
-    else:
-        number = (index - (index + TEST_EVERY - 2) // TEST_EVERY) % TRAIN_SINGERS
+    ordinal = ordinal_of(index)
+    number = TRAIN_SINGERS + ordinal % TEST_SINGERS if split_of(index) == "test" else ordinal % TRAIN_SINGERS
     return draw_singer(generator(seed, SINGER_STREAM, number), number, singer_name(seed, number))
 
 
@@ -62,7 +65,8 @@ def plan_song(index: int, seconds: float, seed: int) -> Plan:
     rng = generator(seed, SONG_STREAM, index)
     singer = singer_of(seed, index)
     styles = list(STYLES)
-    style = styles[(index + index // len(styles)) % len(styles)]
+    ordinal = ordinal_of(index)
+    style = styles[(ordinal + ordinal // len(styles)) % len(styles)]
     score = compose(rng, style, seconds, singer.low, singer.high)
     line_up = STYLES[style].band[int(rng.integers(len(STYLES[style].band)))]
     name = f"{singer.name} - {song_title(seed, index)}"
