@@ -27,48 +27,76 @@ def swept(top: float, bottom: float, fall: float, decay: float, seconds: float) 
     return np.sin(2 * np.pi * np.cumsum(pitch) / RATE) * np.exp(-6.91 * time / decay)
 
 
+def draw_kick(rng: np.random.Generator, kind: str) -> Hit:
+    """A bass drum: a swept skin and the beater's click."""
+    machine = kind == "machine"
+    deep, click = rng.uniform(44.0, 62.0), rng.uniform(0.04, 0.25) * (0.4 if kind == "brushes" else 1.0)
+    boom = rng.uniform(0.35, 0.8) if machine else rng.uniform(0.22, 0.45)
+
+    def hit(rng: np.random.Generator) -> np.ndarray:
+        skin = swept(deep * (4.5 if machine else 3.2), deep, 0.022, boom, 0.5)
+        return saturate(skin, 0.8) + click * band_pass(burst(rng, 0.5, 0.03), 1200.0, 5200.0)
+
+    return hit
+
+
+def draw_snare(rng: np.random.Generator, kind: str) -> Hit:
+    """A snare drum: three modes of its skins and the rattle of the wires."""
+    tuned, wires = rng.uniform(165.0, 230.0) * np.array([1.0, 1.59, 2.14]), rng.uniform(0.10, 0.26)
+    skin, rattle = (0.3, 0.3) if kind == "brushes" else (0.65, 0.45)
+
+    def hit(rng: np.random.Generator) -> np.ndarray:
+        modes = ring(tuned, np.array([0.2, 0.14, 0.1]), np.array([1, 0.5, 0.3]), int(0.4 * RATE))
+        noise = high_pass(burst(rng, 0.4, wires), 1100.0) + 0.5 * band_pass(burst(rng, 0.4, 0.1), 300.0, 2500.0)
+        return skin * modes + rattle * low_pass(noise, 11000.0)
+
+    return hit
+
+
+def draw_hat(rng: np.random.Generator, decay: float) -> Hit:
+    """A hi-hat: noise and a few inharmonic partials above an edge."""
+    metal, edge = rng.uniform(2400.0, 9500.0, 9), rng.uniform(5200.0, 7800.0)
+    seconds = 1.3 * decay
+
+    def hit(rng: np.random.Generator) -> np.ndarray:
+        noise = burst(rng, seconds, decay)
+        plate = ring(metal * rng.uniform(0.995, 1.005, 9), np.full(9, decay), np.full(9, 0.22), len(noise))
+        return 0.7 * high_pass(0.5 * noise + plate, edge)
+
+    return hit
+
+
+def draw_tom(pitch: float) -> Hit:
+    """A tom of so many Hz."""
+
+    def hit(rng: np.random.Generator) -> np.ndarray:
+        stick = band_pass(burst(rng, 0.6, 0.08), 400.0, 3000.0)
+        return swept(1.5 * pitch, pitch, 0.06, 0.5, 0.6) + 0.08 * stick
+
+    return hit
+
+
+def crash(rng: np.random.Generator) -> np.ndarray:
+    """A crash cymbal: many inharmonic partials over noise."""
+    partials = 350.0 * 2.0 ** rng.uniform(0.0, 5.2, 90)
+    decay = rng.uniform(0.8, 3.0, 90) / (1 + partials / 7000.0)
+    noise = burst(rng, 2.2, 1.8)
+    plate = ring(partials, decay, rng.uniform(0.0, 0.08, 90), len(noise), rng.uniform(0, 6, 90))
+    return high_pass(0.3 * noise + plate, 900.0, 1)
+
+
 def draw_kit(rng: np.random.Generator, kind: str) -> dict[str, Hit]:
     """The drums of a kit; kind is acoustic, brushes or machine."""
-    machine, soft = kind == "machine", kind == "brushes"
-    deep, click = rng.uniform(44.0, 62.0), rng.uniform(0.04, 0.25) * (0.4 if soft else 1.0)
-    boom = rng.uniform(0.35, 0.8) if machine else rng.uniform(0.22, 0.45)
-    tuned, wires = rng.uniform(165.0, 230.0), rng.uniform(0.10, 0.26)
-    metal = rng.uniform(2400.0, 9500.0, 9)
-    edge = rng.uniform(5200.0, 7800.0)
-
-    def kick(rng: np.random.Generator) -> np.ndarray:
-        skin = swept(deep * (4.5 if machine else 3.2), deep, 0.022, boom, 0.5)
-        beater = band_pass(burst(rng, 0.5, 0.03), 1200.0, 5200.0)
-        return saturate(skin, 0.8) + click * beater
-
-    def snare(rng: np.random.Generator) -> np.ndarray:
-        modes = ring(tuned * np.array([1, 1.59, 2.14]), np.array([0.2, 0.14, 0.1]), np.array([1, 0.5, 0.3]), 17640)
-        rattle = high_pass(burst(rng, 0.4, wires), 1100.0) + 0.5 * band_pass(burst(rng, 0.4, 0.1), 300.0, 2500.0)
-        return (0.3 if soft else 0.65) * modes + (0.3 if soft else 0.45) * low_pass(rattle, 11000.0)
-
-    def hat(rng: np.random.Generator, decay: float = 0.07) -> np.ndarray:
-        count = int(1.3 * max(decay, 0.06) * RATE)
-        plate = ring(metal * rng.uniform(0.995, 1.005, 9), np.full(9, decay), np.full(9, 0.22), count)
-        return high_pass(burst(rng, count / RATE, decay)[:count] * 0.5 + plate[:count], edge) * 0.7
-
-    def tom(rng: np.random.Generator, top: float = 150.0) -> np.ndarray:
-        return swept(1.5 * top, top, 0.06, 0.5, 0.6) + 0.08 * band_pass(burst(rng, 0.6, 0.08), 400.0, 3000.0)
-
-    def crash(rng: np.random.Generator) -> np.ndarray:
-        partials = 350.0 * 2.0 ** rng.uniform(0.0, 5.2, 90)
-        decay = rng.uniform(0.8, 3.0, 90) / (1 + partials / 7000.0)
-        plate = ring(partials, decay, rng.uniform(0.0, 0.08, 90), int(2.2 * RATE), rng.uniform(0, 6, 90))
-        return high_pass(0.3 * burst(rng, 2.2, 1.8) + plate, 900.0, 1)
-
-    def open_hat(rng: np.random.Generator) -> np.ndarray:
-        return hat(rng, 0.38)
-
-    def low_tom(rng: np.random.Generator) -> np.ndarray:
-        return tom(rng, 95.0)
-
+    tuning = rng.uniform(0.85, 1.2)
     return {
-        "kick": kick, "snare": snare, "hat": hat, "open": open_hat, "tom": tom, "low tom": low_tom, "crash": crash,
-    }  # fmt: skip
+        "kick": draw_kick(rng, kind),
+        "snare": draw_snare(rng, kind),
+        "hat": draw_hat(rng, rng.uniform(0.05, 0.1)),
+        "open": draw_hat(rng, rng.uniform(0.25, 0.5)),
+        "tom": draw_tom(150.0 * tuning),
+        "low tom": draw_tom(95.0 * tuning),
+        "crash": crash,
+    }
 
 
 # mix: gain of each drum and its place from left (-1) to right (1)

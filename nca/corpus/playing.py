@@ -45,4 +45,4 @@ def play(
 def saturate(signal: np.ndarray, drive: float) -> np.ndarray:
     """Soft clipping: tanh of the signal, raised by `drive` over its own loudness."""
     level = np.sqrt(np.mean(np.square(signal))) + 1e-9
-    return np.tanh(signal / level * drive) * level / drive
+    return np.tanh((signal * (drive / level)).astype(np.float32)) * (level / drive)

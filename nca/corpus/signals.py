@@ -15,12 +15,12 @@ HOP = 256  # samples between the frames of a time-varying filter
 TICK = 64  # samples between two points of a control curve
 SIZE = 2048  # its transform's length, in samples
 BINS = int(BAND / RATE * SIZE) + 1  # bins of it that are filtered; the others are empty
-CHUNK = 128  # frames filtered at once, to stay in the cache
+CHUNK = 64  # frames filtered at once, to stay in the cache
 
 
 def bin_frequencies() -> np.ndarray:
-    """Frequencies in Hz, (BINS,), of the bins that `filter_frames` filters."""
-    return np.arange(BINS) * RATE / SIZE
+    """Frequencies in Hz, float32 (BINS,), of the bins that `filter_frames` filters."""
+    return (np.arange(BINS) * (RATE / SIZE)).astype(np.float32)
 
 
 def hertz(pitch: np.ndarray | float) -> np.ndarray | float:
@@ -87,34 +87,35 @@ def frame_count(samples: int) -> int:
 
 
 def split_frames(signal: np.ndarray) -> np.ndarray:
-    """Hann-weighted frames (frames, 2 HOP) of (samples,), one a hop; overlapped again they sum to the signal."""
+    """Hann-weighted frames, float32 (frames, 2 HOP), one a hop; overlapped again they sum to the signal."""
     frames = frame_count(len(signal))
-    padded = np.zeros((frames + 1) * HOP)
+    padded = np.zeros((frames + 1) * HOP, dtype=np.float32)
     padded[HOP : HOP + len(signal)] = signal
     blocks = padded.reshape(-1, HOP)
     window = 0.5 - 0.5 * np.cos(np.pi * np.arange(2 * HOP) / HOP)
-    return np.concatenate([blocks[:-1], blocks[1:]], axis=1) * window
+    return np.concatenate([blocks[:-1], blocks[1:]], axis=1) * window.astype(np.float32)
 
 
 def filter_frames(signals: list[np.ndarray], respond: Callable[[slice], list[np.ndarray]], samples: int) -> np.ndarray:
-    """Sum of the signals, each through its own time-varying filter, (samples,).
+    """Sum of the signals, each through its own time-varying filter, (samples,); in single precision within.
 
     `respond(frames)` gives one response a signal, complex (frames, BINS) or broadcastable, for that slice of frames.
     """
     split = [split_frames(signal) for signal in signals]
     frames = frame_count(samples)
-    blocks = np.zeros((frames + SIZE // HOP, HOP))
+    blocks = np.zeros((frames + SIZE // HOP, HOP), dtype=np.float32)
     for first in range(0, frames, CHUNK):
         part = slice(first, min(first + CHUNK, frames))
         if not any(frame[part].any() for frame in split):
             continue
-        spectrum = np.zeros((part.stop - first, SIZE // 2 + 1), dtype=complex)
+        spectrum = np.zeros((part.stop - first, SIZE // 2 + 1), dtype=np.complex64)
         for frame, response in zip(split, respond(part), strict=True):
-            spectrum[:, :BINS] += rfft(frame[part], SIZE)[:, :BINS] * response
+            if frame[part].any():
+                spectrum[:, :BINS] += rfft(frame[part], SIZE)[:, :BINS] * response
         answer = irfft(spectrum, SIZE)
         for shift in range(SIZE // HOP):
             blocks[first + shift : part.stop + shift] += answer[:, shift * HOP : (shift + 1) * HOP]
-    return blocks.ravel()[HOP : HOP + samples]
+    return blocks.ravel()[HOP : HOP + samples].astype(float)
 
 
 def low_pass(signal: np.ndarray, cutoff: float, order: int = 2) -> np.ndarray:

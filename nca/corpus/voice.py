@@ -86,7 +86,7 @@ class Tracks:
     colour: np.ndarray
 
 
-def resonance(frequency: np.ndarray, centre: np.ndarray, width: np.ndarray) -> np.ndarray:
+def resonance(frequency: np.ndarray, centre: np.ndarray | float, width: np.ndarray | float) -> np.ndarray:
     """Response of one formant of unit gain at 0 Hz; centre and width in Hz broadcast against frequency."""
     square = centre * centre + 0.25 * width * width
     return square / (square - frequency * frequency + 1j * frequency * width)
@@ -95,10 +95,10 @@ def resonance(frequency: np.ndarray, centre: np.ndarray, width: np.ndarray) -> n
 def upper_tract(singer: Singer) -> np.ndarray:
     """The formants above F5, one every kilohertz and the same for every vowel: (BINS,)."""
     frequency = bin_frequencies()
-    centres = singer.formant_scale * (4500.0 + 1000.0 * np.arange(1, 13))
-    response = np.ones(len(frequency), dtype=complex)
-    for centre in centres:
-        response *= resonance(frequency, centre, np.asarray(60.0 + 0.055 * centre))
+    response = np.ones(len(frequency), dtype=np.complex64)
+    for number in range(6, 18):
+        centre = singer.formant_scale * (1000.0 * number - 500.0)
+        response *= resonance(frequency, centre, 60.0 + 0.055 * centre)
     return response
 
 
@@ -124,15 +124,15 @@ def glottis(singer: Singer, pitch: np.ndarray, effort: np.ndarray) -> np.ndarray
 def tract(singer: Singer, formants: np.ndarray, nasal: np.ndarray, zero: np.ndarray) -> np.ndarray:
     """Response of the tract below F6, (frames, BINS); formants (frames, FORMANTS), nasal and zero (frames, 1)."""
     frequency = bin_frequencies()
-    response = np.ones((len(formants), len(frequency)), dtype=complex)
+    response = np.ones((len(formants), len(frequency)), dtype=np.complex64)
     for index, width in enumerate(BANDWIDTHS):
         wider = width * singer.formant_scale * (1.0 + (1.5 if index else 0.6) * nasal)
         response *= resonance(frequency, formants[:, index : index + 1], wider)
     through_nose = nasal[:, 0] > 0.01
     if through_nose.any():
         share, notch = nasal[through_nose], zero[through_nose]
-        pole = resonance(frequency, notch * (1.0 - 0.2 * share), np.asarray(120.0))
-        response[through_nose] *= pole / resonance(frequency, notch, np.asarray(120.0))
+        pole = resonance(frequency, notch * (1.0 - 0.2 * share), 120.0)
+        response[through_nose] *= pole / resonance(frequency, notch, 120.0)
     return response
 
 
@@ -150,8 +150,9 @@ def sing(singer: Singer, tracks: Tracks, samples: int, rng: np.random.Generator)
 
     def respond(frames: slice) -> list[np.ndarray]:
         at = np.minimum(np.arange(frames.start, frames.stop) * (HOP // TICK), len(tracks.frequency) - 1)
-        shape = tract(singer, tracks.formants[at], tracks.nasal[at, None], tracks.zero[at, None]) * above
-        flow = glottis(singer, tracks.frequency[at, None], tracks.effort[at, None])
-        return [shape * flow, shape * tilted, colours[tracks.colour[at]]]
+        columns = (tracks.nasal, tracks.zero, tracks.frequency, tracks.effort)
+        nasal, zero, pitch, effort = (column[at, None].astype(np.float32) for column in columns)
+        shape = tract(singer, tracks.formants[at].astype(np.float32), nasal, zero) * above
+        return [shape * glottis(singer, pitch, effort), shape * tilted, colours[tracks.colour[at]]]
 
     return filter_frames(sources, respond, samples)
