@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nca.diagnostics import Diagnostics, as_table, diagnose, estimate
     from nca.explorer import explore
     from nca.files import read_json, write_json
-    from nca.listening import listening_views
+    from nca.listening import listening_views, voice_magnitudes
     from nca.mapping import frame_mappings, mean_jacobian, mean_mapping, offsets
     from nca.metrics import (
         chance_tod_ratio,
@@ -46,7 +46,7 @@ _HOMES = {
     "diagnostics": "Diagnostics as_table diagnose estimate",
     "explorer": "explore",
     "files": "read_json write_json",
-    "listening": "listening_views",
+    "listening": "listening_views voice_magnitudes",
     "mapping": "frame_mappings mean_jacobian mean_mapping offsets",
     "metrics": "chance_tod_ratio correlation diagonal_profile null_space_share si_sdr snr tod_ratio",
     "models": "DAE MSSDAE SkipFiltering build",

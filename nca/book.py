@@ -47,9 +47,8 @@ def build_pages(root: Path) -> Path:
     Raises:
         RunError: where a page does not build; the builder has said why.
     """
-    built = subprocess.run(
-        [sys.executable, "-m", "jupyter_book.cli.main", "build", str(root), "-W", "-n", "--keep-going", "-q"]
-    )
+    builder = Path(sys.executable).with_name("jupyter-book")
+    built = subprocess.run([builder, "build", root, "-W", "-n", "--keep-going", "-q"])
     if built.returncode:
         raise RunError("The book does not build; the lines above say which page and why.")
     return (root / "_build/html/index.html").resolve()

@@ -4,13 +4,15 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-import matplotlib.pyplot as plt
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
+from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Circle, FancyArrowPatch
+from matplotlib.ticker import NullFormatter, ScalarFormatter
 from torch import Tensor
 
 from nca.spectra import Geometry
@@ -33,7 +35,7 @@ STYLE: dict[Any, Any] = {
     "axes.titlesize": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.prop_cycle": plt.cycler(color=COLOURS),
+    "axes.prop_cycle": cycler(color=COLOURS),
     "legend.frameon": False,
 }
 
@@ -42,13 +44,13 @@ def use_style() -> None:
     """Set the book's style for the figures that follow, at twice the screen's pixels."""
     from matplotlib_inline.backend_inline import set_matplotlib_formats
 
-    plt.rcParams.update(STYLE)
+    mpl.rcParams.update(STYLE)
     set_matplotlib_formats("retina")
 
 
 def graphs() -> Figure:
     """Fig. 1: the graphical models of DAE, MSS-DAE and SF."""
-    figure, axes = plt.subplots(1, 3, figsize=(8, 3.4), sharey=True, layout="constrained")
+    figure, axes = _subplots(1, 3, figsize=(8, 3.4), sharey=True)
     _graph(axes[0], "(a) DAE", ["$\\tilde{x}$", "$z$", "$\\hat{x}$"])
     _graph(axes[1], "(b) MSS-DAE", ["$\\tilde{x}$", "$z_1$", "$z_2$", "$z_3$", "$\\hat{x}$"])
     _graph(axes[2], "(c) SF", ["$\\tilde{x}$", "$z$", "$m \\odot \\tilde{x}$"], skip=True)
@@ -67,7 +69,7 @@ def spectrogram(axis: Axes, magnitudes: Tensor, geometry: Geometry, title: str =
 
 def spectrograms(named: Mapping[str, Tensor], geometry: Geometry) -> Figure:
     """Spectrograms side by side, with one colour bar."""
-    figure, axes = plt.subplots(1, len(named), figsize=(3.2 * len(named), 2.9), sharey=True, squeeze=False)
+    figure, axes = _subplots(1, len(named), figsize=(3.2 * len(named), 2.9), sharey=True, squeeze=False)
     for axis, (title, magnitudes) in zip(axes[0], named.items(), strict=True):
         image = spectrogram(axis, magnitudes, geometry, title)
         axis.label_outer()
@@ -77,7 +79,7 @@ def spectrograms(named: Mapping[str, Tensor], geometry: Geometry) -> Figure:
 
 def histories(losses: Mapping[str, Sequence[Sequence[float]]]) -> Figure:
     """Mean training loss of every epoch, one line an initialisation, one panel a model."""
-    figure, axes = plt.subplots(1, len(losses), figsize=(8, 2.6), sharey=True, squeeze=False)
+    figure, axes = _subplots(1, len(losses), figsize=(8, 2.6), sharey=True, squeeze=False)
     for axis, (model, runs), colour in zip(axes[0], losses.items(), COLOURS, strict=False):
         for run in runs:
             axis.plot(range(1, len(run) + 1), run, color=colour, alpha=0.8, marker=".")
@@ -105,7 +107,7 @@ def matrix(axis: Axes, values: Tensor, bandwidth: float, title: str = "", limit:
 def compositions(mean: Mapping[str, Tensor], geometry: Geometry, highest: float = 8000) -> Figure:
     """Fig. 2: linear compositions averaged over the initialisations, up to `highest` Hz."""
     bins = min(geometry.bins, round(highest / geometry.bandwidth))
-    figure, axes = plt.subplots(1, len(mean), figsize=(8.4, 3), sharey=True)
+    figure, axes = _subplots(1, len(mean), figsize=(8.4, 3), sharey=True)
     for axis, (model, values) in zip(axes, mean.items(), strict=True):
         shown = values[:bins, :bins]
         limit = np.quantile(np.abs(shown), 0.999).item()
@@ -124,7 +126,7 @@ def couplings(
     spectral estimate `(bins, frames)` that it makes.
     """
     height, width = len(rows), len(next(iter(rows.values())))
-    figure = plt.figure(figsize=(4.2 * width, 4.4 * height), layout="constrained")
+    figure = Figure(figsize=(4.2 * width, 4.4 * height))
     panels = figure.subfigures(height, width, squeeze=False)
     for line, (strategy, models) in zip(panels, rows.items(), strict=True):
         for panel, (model, (values, made)) in zip(line, models.items(), strict=True):
@@ -135,16 +137,18 @@ def couplings(
 def levels(table: pd.DataFrame, column: str, label: str, chance: float | None = None) -> Figure:
     """One dot a segment for every strategy and model, with the mean as a bar; `chance` as a line on a log axis."""
     models, strategies = list(dict.fromkeys(table["model"])), list(dict.fromkeys(table["strategy"]))
-    figure, axes = plt.subplots(1, len(models), figsize=(8.4, 0.35 * len(strategies) + 1.2), sharey=True, sharex=True)
+    figure, axes = _subplots(1, len(models), figsize=(8.4, 0.35 * len(strategies) + 1.2), sharey=True, sharex=True)
     for axis, model, colour in zip(np.atleast_1d(axes), models, COLOURS, strict=False):
         for height, strategy in enumerate(strategies):
             chosen = table[(table["model"] == model) & (table["strategy"] == strategy)][column].dropna()
             axis.plot(chosen, [height] * len(chosen), "o", color=colour, alpha=0.5)
             axis.plot(chosen.mean(), height, "|", color="black", markersize=14)
         if chance is not None:
-            axis.axvline(chance, color="grey", linestyle=":", label="chance")
+            axis.axvline(chance, color="grey", linestyle=":")
+            axis.annotate("chance", (chance, 1), xycoords=("data", "axes fraction"), rotation=90, va="top", ha="right")
             axis.set_xscale("log")
-            axis.legend(loc="lower right")
+            axis.xaxis.set_major_formatter(ScalarFormatter())
+            axis.xaxis.set_minor_formatter(NullFormatter())
         axis.set(title=model, xlabel=label, yticks=range(len(strategies)), yticklabels=strategies)
     np.atleast_1d(axes)[0].invert_yaxis()
     return figure
@@ -152,7 +156,7 @@ def levels(table: pd.DataFrame, column: str, label: str, chance: float | None = 
 
 def profiles(named: Mapping[str, Tensor], bandwidth: float) -> Figure:
     """Mean magnitude of the entries over their distance from the diagonal, relative to the diagonal's own."""
-    figure, axis = plt.subplots(figsize=(6, 3))
+    figure, axis = _subplots(figsize=(6, 3))
     for name, profile in named.items():
         distance = np.arange(1, len(profile) + 1) * bandwidth
         axis.loglog(distance, profile / profile[0], label=name)
@@ -163,7 +167,7 @@ def profiles(named: Mapping[str, Tensor], bandwidth: float) -> Figure:
 
 def descents(losses: Mapping[str, Tensor]) -> Figure:
     """The L1 error of Eq. (15) over the iterations, relative to the first."""
-    figure, axis = plt.subplots(figsize=(6, 3))
+    figure, axis = _subplots(figsize=(6, 3))
     for name, loss in losses.items():
         axis.semilogy(np.arange(1, len(loss) + 1), loss / loss[0], label=name)
     axis.set(xlabel="iteration", ylabel="L1 error, first = 1")
@@ -204,3 +208,9 @@ def _graph(axis: Axes, title: str, nodes: Sequence[str], skip: bool = False) -> 
         axis.text(0, height, name, ha="center", va="center", fontsize=11 if len(name) < 14 else 7)
     axis.set(title=title, xlim=(-1.5, 2), ylim=(-0.6, 4.6), aspect="equal")
     axis.axis("off")
+
+
+def _subplots(rows: int = 1, columns: int = 1, *, figsize: tuple[float, float], **sharing: Any) -> tuple[Figure, Any]:
+    """A figure with axes that no global state knows of: it is shown where a cell ends with it, and only there."""
+    figure = Figure(figsize=figsize)
+    return figure, figure.subplots(rows, columns, **sharing)

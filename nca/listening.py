@@ -15,6 +15,12 @@ HEARD = ("student", "compositional", "compositional (published gate)", "mean exa
 
 
 @torch.no_grad()
+def voice_magnitudes(trained: Trained, couplings: Couplings, segment: Segment) -> Tensor:
+    """The voice's magnitudes `(bins, frames)`, scaled back, that the matrix alone makes of a segment's mixture."""
+    return estimate(trained.model, couplings, segment.mixture / trained.scale) * trained.scale
+
+
+@torch.no_grad()
 def voices(trained: Trained, couplings: Couplings, segment: Segment, analysis: Analysis) -> dict[str, Tensor]:
     """Samples of a segment's mixture, true voice, the model's voice, and the voice by the matrix alone.
 
@@ -25,12 +31,11 @@ def voices(trained: Trained, couplings: Couplings, segment: Segment, analysis: A
         analysis: of the song; the estimates are heard with the phase of its mixture.
     """
     cut = analysis.cut(segment)
-    mixture = segment.mixture / trained.scale
     return {
         "mixture": cut.geometry.istft(cut.mixture, cut.samples),
         "true voice": cut.geometry.istft(cut.voice, cut.samples),
-        "the network's voice": cut.sound(trained.model(mixture) * trained.scale),
-        "voice through the couplings": cut.sound(estimate(trained.model, couplings, mixture) * trained.scale),
+        "the network's voice": cut.sound(trained.model(segment.mixture / trained.scale) * trained.scale),
+        "voice through the couplings": cut.sound(voice_magnitudes(trained, couplings, segment)),
     }
 
 
