@@ -1,143 +1,16 @@
-"""The book and the explorer as readers meet them, in headless Chromium.
+"""The explorer in a static page, as readers without Python meet it."""
 
-NCA_BOOK names a built book (default `_build/html`), NCA_SHOTS a folder that keeps screenshots.
-"""
-
-import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
 import torch
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from browserkit import PHONE, Watched, choose, expected, point, region, todr
 
 from nca.metrics import tod_ratio
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs the playwright package")
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-ROOT = Path(__file__).parents[1]
-BOOK = Path(os.environ.get("NCA_BOOK", ROOT / "_build" / "html")).resolve()
-ARGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--autoplay-policy=no-user-gesture-required",
-]
-ARGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-DESKTOP, PHONE = {"width": 1400, "height": 1000}, {"width": 390, "height": 844}
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(not CHROMIUM, reason="needs Chromium")]
-
-SETUP = """
-import numpy as np
-from nca.explorer import View, encode, explore
-
-def made(seed, diagonal, bins=513):
-    random, f = np.random.default_rng(seed), np.arange(bins)
-    matrix = 0.02 * random.standard_normal((bins, bins)) + np.diag(diagonal * np.exp(-f / 200))
-    matrix[f[: bins // 2] * 2, f[: bins // 2]] += 0.2 * diagonal
-    return matrix
-
-def tone(hertz):
-    return encode(0.3 * np.sin(2 * np.pi * hertz * np.arange(2 * 11025) / 11025), 11025)
-
-shared = {"mixture": tone(220), "true voice": tone(440)}
-views = [
-    View(made(10 * i + j, d / (j + 1)), model, strategy, "a song", 0,
-         shared | {"the model's voice": tone(300 + i), "voice through the couplings": tone(500 + 10 * i + j)})
-    for i, (model, d) in enumerate([("DAE", 1.0), ("MSS-DAE", 0.5), ("SF", 0.02)])
-    for j, strategy in enumerate(["student", "compositional"])
-]
-"""
-
-
-class Watched:
-    """A page that remembers what went wrong in it, and what it asked the network for."""
-
-    def __init__(self, page: Any) -> None:
-        self.page, self.wrong, self.outside = page, [], []
-        page.on("pageerror", lambda error: self.wrong.append(str(error)))
-        page.on("console", lambda message: self.wrong.append(message.text) if message.type == "error" else None)
-        page.on("request", lambda request: self._asked(request.url))
-
-    def _asked(self, url: str) -> None:
-        if not url.startswith(("file:", "data:", "blob:", "http://127.0.0.1", "http://localhost")):
-            self.outside.append(url)
-
-    def calm(self) -> None:
-        assert self.wrong == []
-        assert self.outside == []
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as play:
-        chromium = play.chromium.launch(executable_path=CHROMIUM, args=ARGS)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def visit(browser: Any) -> Iterator[Callable[..., Watched]]:
-    contexts = []
-
-    def opened(address: str | Path, **options: Any) -> Watched:
-        context = browser.new_context(**({"viewport": DESKTOP} | options))
-        contexts.append(context)
-        watched = Watched(context.new_page())
-        watched.page.goto(address.as_uri() if isinstance(address, Path) else address, wait_until="load")
-        return watched
-
-    yield opened
-    for context in contexts:
-        context.close()
-
-
-@pytest.fixture
-def shoot(tmp_path: Path) -> Callable[[Any, str], None]:
-    folder = Path(os.environ.get("NCA_SHOTS", tmp_path))
-    return lambda target, name: target.screenshot(path=folder / f"{name}.png")
-
-
-def run(*command: str, cwd: Path) -> None:
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, *command], cwd=cwd, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-
-
-@pytest.fixture(scope="session")
-def small_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A book of two pages, built with this one's configuration: an explorer as papermill leaves it, and plain prose."""
-    home = tmp_path_factory.mktemp("book")
-    shutil.copytree(ROOT / "book", home / "book")
-    shutil.copy2(ROOT / "_config.yml", home)
-    if (ROOT / "node_modules").is_dir():
-        (home / "node_modules").symlink_to(ROOT / "node_modules")
-    cells = [new_markdown_cell("# Explorer"), new_code_cell(SETUP), new_code_cell("explore(views)")]
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    nbformat.write(new_notebook(cells=cells, metadata=kernel), home / "explorer.ipynb")
-    (home / "executed").mkdir()
-    run("-m", "papermill", "explorer.ipynb", "executed/explorer.ipynb", "--no-progress-bar", cwd=home)
-    (home / "front.md").write_text("# Front\n\n$$ y = C x $$ (eq-15)\n\nSee {eq}`eq-15`.\n")
-    (home / "_toc.yml").write_text("format: jb-book\nroot: front\nchapters:\n  - file: executed/explorer\n")
-    run("-c", "from jupyter_book.cli.main import main; main()", "build", ".", "-W", "--keep-going", cwd=home)
-    if not (home / "_build/html/_static/offline/embed-amd.js").exists():
-        pytest.skip("the widgets' assets could not be fetched with npm")
-    return home / "_build" / "html"
-
-
-# ---- the explorer, in a static page -------------------------------------------------------------------------------
-
-
-def expected() -> list[Any]:
-    names: dict[str, Any] = {}
-    exec(SETUP, names)  # the very cells that the page was made from
-    return names["views"]
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
@@ -147,29 +20,6 @@ def explorer(small_book: Path, visit: Callable[..., Watched]) -> Iterator[Any]:
     widget.wait_for()
     yield widget
     watched.calm()
-
-
-def todr(widget: Any) -> list[float]:
-    shown = widget.locator("[data-todr]").all()
-    return [float(row.get_attribute("data-todr")) for row in shown]
-
-
-def region(widget: Any) -> tuple[int, int, int]:
-    row, col, size = (int(widget.get_attribute(f"data-{name}")) for name in ("row", "col", "size"))
-    return row, col, size
-
-
-def choose(widget: Any, name: str, value: str, nth: int = 0) -> None:
-    widget.locator(f"select[name={name}]").nth(nth).select_option(value)
-
-
-def point(widget: Any, across: float, up: float) -> tuple[float, float]:
-    """Screen position at shares of the map's side, from 0 Hz."""
-    canvas = widget.locator(".nca-map").first
-    canvas.scroll_into_view_if_needed()
-    box = canvas.bounding_box()
-    width, height = box["width"] - 46 - 8, box["height"] - 6 - 36
-    return box["x"] + 46 + across * width, box["y"] + 6 + (1 - up) * height
 
 
 def test_tod_ratio_of_whole_and_zoomed_matrix_agrees_with_python(explorer: Any) -> None:

@@ -1,0 +1,101 @@
+"""The explorer live in JupyterLab, with a kernel."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+import torch
+from browserkit import KERNEL, ROOT, SETUP, Watched, expected, region, todr
+from nbformat.v4 import new_code_cell, new_notebook
+
+from nca.metrics import tod_ratio
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+LIVE = """
+import time
+def recompute(parameters, progress):
+    for done in range(5):
+        time.sleep(0.05)
+        progress((done + 1) / 5)
+    return views[0].matrix * parameters["gain"]
+explore(views[:2], recompute=recompute, controls={"gain": (1, 9, 1)})
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[str]:
+    """Address of a JupyterLab server whose folder holds `live.ipynb`."""
+    pytest.importorskip("jupyterlab", reason="needs JupyterLab")
+    cells = [new_code_cell(SETUP), new_code_cell(LIVE)]
+    nbformat.write(new_notebook(cells=cells, metadata=KERNEL), tmp_path / "live.ipynb")
+    port, home = free_port(), tmp_path / "home"
+    options = [
+        "--no-browser",
+        "--allow-root",
+        f"--ServerApp.port={port}",
+        "--IdentityProvider.token=",
+        "--LabApp.news_url=",
+    ]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "HOME": str(home), "JUPYTER_CONFIG_DIR": str(home)}
+    with (tmp_path / "log").open("w") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "jupyterlab", *options], cwd=tmp_path, env=environment, stdout=log, stderr=log
+        )
+    try:
+        wait_for(f"http://127.0.0.1:{port}/api", server)
+        yield f"http://127.0.0.1:{port}/lab/tree/live.ipynb"
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def wait_for(address: str, server: subprocess.Popen, seconds: float = 90) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        assert server.poll() is None, "the server has ended"
+        try:
+            urllib.request.urlopen(address, timeout=5).close()
+            return
+        except OSError:
+            time.sleep(0.3)
+    raise AssertionError(f"no answer from {address}")
+
+
+def test_explorer_lives_in_jupyterlab(
+    lab: str, visit: Callable[..., Watched], shoot: Callable[[Any, str], None]
+) -> None:
+    watched = visit(lab)
+    page = watched.page
+    page.set_default_timeout(60_000)
+    page.get_by_text("| Idle").first.wait_for()  # the kernel is there
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    widget = page.locator(".nca-explorer")
+    widget.wait_for()
+    matrix = torch.as_tensor(expected()[0].matrix)
+    assert todr(widget) == pytest.approx([tod_ratio(matrix).item()], rel=0.01)
+    widget.locator(".nca-map").first.focus()
+    page.keyboard.press("+")
+    assert region(widget)[2] == 257
+    page.keyboard.press("0")
+    page.get_by_role("button", name="Compute").click()
+    widget.locator("select[name=model] option", has_text="computed here").wait_for(state="attached")
+    assert "computed here, gain 5" in widget.locator("figcaption").first.inner_text()
+    assert todr(widget) == pytest.approx([tod_ratio(matrix).item()], rel=0.01)  # a gain changes no ratio
+    shoot(page, "lab")
+    assert watched.outside == []
