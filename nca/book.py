@@ -11,14 +11,14 @@ from nca.errors import RunError
 from nca.files import write_bytes
 from nca.sweeps import Plan, check_executed, plan, sweep
 
-SONGS, SECONDS, SEED = 24, 20.0, 0
 GRID = Path("notebooks/demo.yml")
 
 
-def make_book(overrides: Mapping[str, Any] | None = None) -> Path:
+def make_book(songs: int, seconds: float, seed: int, overrides: Mapping[str, Any]) -> Path:
     """Make everything in the working directory, the root of the project, and return the book's front page.
 
     Args:
+        songs, seconds, seed: of the demo corpus.
         overrides: parameters set in every notebook of the demo grid that has them.
 
     Raises:
@@ -26,11 +26,11 @@ def make_book(overrides: Mapping[str, Any] | None = None) -> Path:
     """
     if not GRID.exists():
         raise RunError(f"There is no {GRID} here; go to the root of the project and try again.")
-    make_corpus("data/demo", songs=SONGS, seconds=SECONDS, seed=SEED)
-    summary = sweep(GRID, overrides or {})
+    make_corpus("data/demo", songs=songs, seconds=seconds, seed=seed)
+    summary = sweep(GRID, overrides)
     if summary.failed or summary.left:
         raise RunError(f"{summary.failed + summary.left} runs of the book did not finish: {summary.reasons[0]}")
-    keep_tables(plan(GRID, overrides or {}))
+    keep_tables(plan(GRID, overrides))
     check_executed("executed")
     return build_pages(Path())
 

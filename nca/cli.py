@@ -14,10 +14,24 @@ def corpus(arguments: argparse.Namespace) -> None:
     make_corpus(arguments.folder, songs=arguments.songs, seconds=arguments.seconds, seed=arguments.seed)
 
 
+def tracks(arguments: argparse.Namespace) -> None:
+    from nca.tracks import open_tracks
+
+    for track in open_tracks(arguments.folder, arguments.subset):
+        print(f"{track.seconds:8.1f} s  {track.rate} Hz  {track.name}")
+
+
+def single(arguments: argparse.Namespace) -> None:
+    from nca.single import run_notebook
+
+    print(run_notebook(arguments.notebook, arguments.out, dict(map(sweeping.assignment, arguments.set))))
+
+
 def book(arguments: argparse.Namespace) -> None:
     from nca.book import make_book
 
-    print(make_book())
+    overrides = dict(map(sweeping.assignment, arguments.set))
+    print(make_book(arguments.songs, arguments.seconds, arguments.seed, overrides))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -27,16 +41,35 @@ def parser() -> argparse.ArgumentParser:
 
     make = verbs.add_parser("corpus", help="synthesise the demo corpus in MUSDB18's folder layout")
     make.add_argument("folder", help="where the songs go; made if absent")
-    make.add_argument("--songs", type=int, default=20, help="how many songs, train and test together")
-    make.add_argument("--seconds", type=float, default=20.0, help="length of a song in seconds")
-    make.add_argument("--seed", type=int, default=0, help="the same seed gives the same bytes")
+    _corpus_size(make)
     make.set_defaults(run=corpus)
 
     sweeping.add_arguments(verbs)
 
+    listing = verbs.add_parser("tracks", help="read every song of a data set in MUSDB18's layout and list it")
+    listing.add_argument("folder", nargs="?", help="root of the data set; MUSDB_PATH if left out")
+    listing.add_argument("--subset", default="test", help="train or test")
+    listing.set_defaults(run=tracks)
+
+    one = verbs.add_parser("run", help="run one notebook once, with parameters of your own")
+    one.add_argument("notebook", help="a text notebook such as notebooks/train.md")
+    one.add_argument("--out", required=True, help="folder for what it leaves; must not exist yet")
+    one.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="set a parameter")
+    one.set_defaults(run=single)
+
     page = verbs.add_parser("book", help="make the demo book: corpus, sweep, tables, pages")
+    _corpus_size(page)
+    page.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="set a parameter in all notebooks"
+    )
     page.set_defaults(run=book)
     return top
+
+
+def _corpus_size(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--songs", type=int, default=24, help="how many songs, train and test together")
+    verb.add_argument("--seconds", type=float, default=20.0, help="length of a song in seconds")
+    verb.add_argument("--seed", type=int, default=0, help="the same seed gives the same bytes")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,8 +1,11 @@
 """Shared by all tests: one thread a process, and small models with biases as training leaves them."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
+from nca.corpus import make_corpus
 from nca.models import MODELS, Separator, build
 
 torch.set_num_threads(1)
@@ -26,3 +29,9 @@ def spectra(bins: int = 12, frames: int = 7, seed: int = 5, batch: tuple[int, ..
 @pytest.fixture(params=list(MODELS))
 def model(request: pytest.FixtureRequest) -> Separator:
     return trained_like(request.param)
+
+
+@pytest.fixture(scope="session")
+def demo_songs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A demo corpus of four songs of four seconds."""
+    return make_corpus(tmp_path_factory.mktemp("songs") / "demo", songs=4, seconds=4.0, seed=1)

@@ -35,7 +35,7 @@ def add_arguments(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what the arguments of `nca sweep` say; 0 if all runs are done, 1 if some failed or are left."""
-    overrides = dict(_override(text) for text in arguments.set)
+    overrides = dict(assignment(text) for text in arguments.set)
     if arguments.status:
         return _status(arguments.grid, overrides)
     if arguments.dry_run:
@@ -94,7 +94,7 @@ def _dry_run(grid: str, overrides: dict[str, Any]) -> int:
     return 0
 
 
-def _override(text: str) -> tuple[str, Any]:
+def assignment(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals or not name:
         raise RunError(f"--set takes NAME=VALUE, not {text!r}")

@@ -1,0 +1,104 @@
+"""The whole path at a tiny size: corpus, sweep over every notebook, tables, pages with warnings as errors."""
+
+import json
+import shutil
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from nca.book import build_pages, make_book
+from nca.errors import RunError
+from nca.strategies import STRATEGIES
+from nca.sweeps import check_executed, plan
+from nca.sweeps.textnotebooks import read_notebook
+
+ROOT = Path(__file__).parents[1]
+TINY = {"epochs": 1, "iterations": 3, "frames": 60, "song": -1, "segment": 0}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, demo_songs: Path) -> Path:
+    """A copy of what the book is made from, with a tiny corpus, and the book made of it."""
+    folder = tmp_path_factory.mktemp("project")
+    for name in ("_config.yml", "_toc.yml"):
+        shutil.copy(ROOT / name, folder)
+    for name in ("book", "notebooks"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("*.ipynb", "__pycache__"))
+    shutil.copytree(demo_songs, folder / "data" / "demo")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert make_book(4, 4.0, 1, TINY) == folder / "_build/html/index.html"
+    return folder
+
+
+def test_every_notebook_was_executed_and_every_page_built(project):
+    pages = {path.stem for path in (project / "executed").glob("*.ipynb")}
+    runs = {path.parent.parent.name for path in (project / "store" / "demo").glob("*/*/record.json")}
+    assert {path.stem for path in (ROOT / "notebooks").glob("*.md")} == pages | {"train", "couple"}
+    assert pages | {"train", "couple"} == runs
+    built = {path.stem for path in (project / "_build/html/executed").glob("*.html")}
+    assert built == pages
+    front = (project / "_build/html/index.html").read_text()
+    assert "intro.html" in front
+
+
+def test_tables_hold_every_strategy_and_model_with_their_parameters(project):
+    tables = json.loads((project / "results/tables.json").read_text())
+    for table in ("table-1", "table-2", "table-3"):
+        assert {"student", "compositional", "linear composition"} <= set(tables[table])
+        assert set(tables[table]["student"]) == {"DAE", "MSS-DAE", "SF"}
+        assert set(tables[table]["student"]["SF"]) == {"mean", "std", "count"}
+    assert "model output" in tables["table-3"]
+    assert tables["parameters"]["iterations"] == [3]
+    assert set(tables["parameters"]["strategies"][0]) <= set(STRATEGIES)
+
+
+def test_made_again_nothing_runs(project, monkeypatch):
+    monkeypatch.chdir(project)
+    before = {path: path.stat().st_mtime_ns for path in (project / "store" / "demo").glob("*/*/record.json")}
+    make_book(4, 4.0, 1, TINY)
+    assert {path: path.stat().st_mtime_ns for path in (project / "store" / "demo").glob("*/*/record.json")} == before
+
+
+def test_a_failed_cell_stops_the_build_with_its_name(project, tmp_path):
+    for name in ("unexecuted", "raising"):
+        page = nbformat.read(project / "executed" / "results.ipynb", 4)
+        cell = next(cell for cell in page.cells if cell.cell_type == "code")
+        cell.execution_count = None if name == "unexecuted" else 1
+        if name == "raising":
+            cell.outputs = [nbformat.v4.new_output("error", ename="ValueError", evalue="no such band", traceback=[])]
+        nbformat.write(page, tmp_path / f"{name}.ipynb")
+        with pytest.raises(RunError, match=name):
+            check_executed(tmp_path)
+        (tmp_path / f"{name}.ipynb").unlink()
+
+
+def test_a_broken_page_stops_the_build(project, tmp_path):
+    broken = tmp_path / "broken"
+    shutil.copytree(project, broken, ignore=shutil.ignore_patterns("_build", "store", "data"))
+    (broken / "book" / "cite.md").write_text("# Cite\n\n{ref}`nowhere-at-all`\n")
+    with pytest.raises(RunError, match="does not build"):
+        build_pages(broken)
+
+
+def test_outside_the_project_the_book_says_where_to_go(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RunError, match="go to the root of the project"):
+        make_book(4, 4.0, 1, {})
+
+
+def test_cells_are_short_and_hold_no_plotting_code():
+    for path in (ROOT / "notebooks").glob("*.md"):
+        for cell in read_notebook(path).cells:
+            if cell.cell_type == "code" and "parameters" not in cell.metadata.get("tags", []):
+                lines = [line for line in cell.source.splitlines() if line.strip()]
+                assert len(lines) <= 16, f"{path.name}: {cell.source}"
+                assert "matplotlib" not in cell.source, path.name
+                assert "plt." not in cell.source, path.name
+
+
+def test_the_grids_of_the_project_hold_together(monkeypatch, demo_songs, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for grid in sorted((ROOT / "notebooks").glob("*.yml")):
+        assert plan(grid, {"data": str(demo_songs)}).runs
