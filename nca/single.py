@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import papermill
+import nbformat
 from papermill.exceptions import PapermillExecutionError
 
 from nca import errors
+from nca.sweeps.kernels import NotebookProcess
 from nca.sweeps.parameters import check, parameters_cell
 from nca.sweeps.textnotebooks import read_notebook
 
@@ -31,23 +32,21 @@ def run_notebook(path: Path | str, out: Path | str, parameters: Mapping[str, Any
     path, out = Path(path), Path(out)
     if out.exists():
         raise errors.RunError(f"{out} exists already; choose another folder or remove it.")
-    check(parameters_cell(read_notebook(path), path.name).parameters, parameters, f"notebook {path.name}")
+    notebook = read_notebook(path)
+    check(parameters_cell(notebook, path.name).parameters, parameters, f"notebook {path.name}")
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent, ignore_cleanup_errors=True) as made:
-        _execute(path, Path(made), parameters)
+        _execute(notebook, path.name, Path(made), parameters)
         os.rename(made, out)
         os.mkdir(made)  # for the context to remove
     return out
 
 
-def _execute(path: Path, folder: Path, parameters: Mapping[str, Any]) -> None:
-    arguments = dict(parameters) | {"out": str(folder)}
+def _execute(notebook: nbformat.NotebookNode, name: str, folder: Path, parameters: Mapping[str, Any]) -> None:
+    arguments = {**parameters, "out": str(folder)}
     try:
-        papermill.execute_notebook(str(path), str(folder / "notebook.ipynb"), arguments, log_output=False)
+        NotebookProcess(notebook, folder / "notebook.ipynb", arguments, Path.cwd(), os.environ).run(None, None)
     except PapermillExecutionError as failed:
-        named = getattr(errors, failed.ename, None)
-        if named is not None:
-            raise named(failed.evalue) from None
-        raise errors.RunError(
-            f"{path.name} stopped in cell {failed.exec_count}: {failed.ename}: {failed.evalue}"
-        ) from None
+        named = getattr(errors, failed.ename, errors.RunError)
+        where = "" if hasattr(errors, failed.ename) else f"{name} stopped in cell {failed.exec_count}: {failed.ename}: "
+        raise named(f"{where}{failed.evalue}") from None

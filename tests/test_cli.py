@@ -88,6 +88,7 @@ def test_what_a_notebook_raises_by_name_is_said_and_nothing_is_left(tmp_path, ca
     assert [path.name for path in tmp_path.iterdir() if path.name != "spectra"] == []
 
 
+@pytest.mark.slow
 def test_an_own_song_from_training_to_couplings(tmp_path, capsys, demo_songs):
     train = ["--set", "epochs=1", "--set", f"data={demo_songs}", "--set", f"spectra={tmp_path / 'spectra'}"]
     assert main(["run", str(NOTEBOOKS / "train.md"), "--out", str(tmp_path / "model"), *train]) == 0
