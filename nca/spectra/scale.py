@@ -6,7 +6,7 @@ from torch import Tensor
 
 from nca.errors import DataError
 
-CHUNK = 8192  # frames a pass holds at once, so that memory does not grow with the corpus
+CHUNK = 2048  # frames a pass holds at once, so that memory does not grow with the corpus
 
 
 def band_deviation(frames: np.ndarray) -> Tensor:

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-CHUNK = 8192
+CHUNK = 2048  # frames held at once
 
 
 def static_gain(mixture: np.ndarray, voice: np.ndarray) -> Tensor:
