@@ -7,6 +7,7 @@ load from the network what they would have found beside them.
 
 import shutil
 import subprocess
+import sys
 import tarfile
 import tempfile
 from importlib.util import find_spec
@@ -15,7 +16,6 @@ from typing import Any
 
 from sphinx.application import Sphinx
 from sphinx.config import Config
-from sphinx.util import logging
 
 HTML_MANAGER, REQUIRE, MATHJAX = "@jupyter-widgets/html-manager@1.0.15", "requirejs@2.3.8", "mathjax@3.2.2"
 WANTED = {  # package -> what the pages need of it: (path in the package, path below _static/offline)
@@ -32,7 +32,6 @@ WANTED = {  # package -> what the pages need of it: (path in the package, path b
     ],
 }
 TRIES = 3
-logger = logging.getLogger(__name__)
 
 
 def fetch(package: str, folder: Path) -> Path:
@@ -78,7 +77,7 @@ def use_local_assets(app: Sphinx, config: Config) -> None:
         static = gather(Path(app.srcdir) / "node_modules" / ".book")
     except (OSError, subprocess.SubprocessError) as error:
         reason = str(error) or type(error).__name__
-        logger.info("offline assets: none (%s); pages will load MathJax and widgets from the network", reason)
+        print(f"offline assets: none ({reason}); pages will load MathJax and widgets from the network", file=sys.stderr)
         return
     config.html_static_path.append(str(static))
     config.mathjax_path = "offline/mathjax/tex-chtml.js"

@@ -6,11 +6,13 @@ book shows becomes a link to it. Below each such equation stand links back to th
 """
 
 import re
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from docutils import nodes
+from docutils.nodes import Element
 from sphinx.application import Sphinx
 from sphinx.domains.math import MathDomain
 from sphinx.environment import BuildEnvironment
@@ -21,7 +23,8 @@ NAMED = re.compile(r"\bEqs?\.\s*\(?\d+\)?(?:(?:,|\s|and|to|-|–)+\(?\d+\)?)*")
 RANGE = re.compile(r"\(?(\d+)\)?\s*(?:-|–|to)\s*\(?(\d+)\)?")
 NUMBER = re.compile(r"\(?\b(\d+)\b\)?")
 LABEL = re.compile(r"\$\$\s*\(eq-(\d+)\)|:label:\s*eq-(\d+)\b")
-CODE = re.compile(r"(``.+?``|`[^`]+`)", re.DOTALL)
+CODE = re.compile(r"(```.+?```|``.+?``|`[^`]+`)", re.DOTALL)
+FENCE = re.compile(r"```(\w*)\n(.+?)\s*```", re.DOTALL)
 
 
 class PaperMathDomain(MathDomain):
@@ -48,6 +51,11 @@ def named_equations(text: str) -> Iterator[int]:
             yield from range(int(first), int(last) + 1)
 
 
+def code_block(fence: re.Match[str]) -> str:
+    """A fenced block as reStructuredText."""
+    return f".. code-block:: {fence[1] or 'text'}\n\n{textwrap.indent(fence[2], '   ')}\n"
+
+
 def link_docstring(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
     """Take a docstring as prose, link the equations that it names, and remember which they are."""
     shown = shown_equations(app.env)
@@ -59,7 +67,7 @@ def link_docstring(app: Sphinx, what: str, name: str, obj: object, options: obje
 
     pieces = CODE.split(text)
     pieces[::2] = [NAMED.sub(linked, re.sub(r"([|*]|_(?=\W|$))", r"\\\1", prose)) for prose in pieces[::2]]
-    lines[:] = "".join(pieces).split("\n")
+    lines[:] = FENCE.sub(code_block, "".join(pieces)).split("\n")
 
 
 class LinksBack(SphinxPostTransform):
@@ -89,6 +97,17 @@ class LinksBack(SphinxPostTransform):
         return make_refnode(self.app.builder, self.env.docname, entry.docname, entry.node_id, shown)
 
 
+def resolve_short_name(app: Sphinx, env: BuildEnvironment, node: Element, text: Element) -> Element | None:
+    """`nca.tod_ratio` means what is documented where it is defined, as `nca.metrics.tod_ratio`."""
+    package, _, name = node.get("reftarget", "").rpartition(".")
+    python = env.get_domain("py")
+    inside = [full for full in python.objects if full.startswith(f"{package}.") and full.endswith(f".{name}")]
+    found = inside if package.startswith("nca") else []
+    if len(found) != 1:
+        return None
+    return python.resolve_xref(env, node["refdoc"], app.builder, node["reftype"], found[0], node, text)
+
+
 def remember_equations(app: Sphinx) -> None:
     """Keep what earlier builds have learnt: pages that have not changed are not read again."""
     if not hasattr(app.env, "nca_equations"):
@@ -99,5 +118,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_domain(PaperMathDomain, override=True)
     app.connect("builder-inited", remember_equations)
     app.connect("autodoc-process-docstring", link_docstring, priority=400)  # before napoleon reads the sections
+    app.connect("missing-reference", resolve_short_name)
     app.add_post_transform(LinksBack)
     return {"parallel_read_safe": False, "parallel_write_safe": True}

@@ -56,8 +56,8 @@ class Watched:
             self.outside.append(url)
 
     def calm(self) -> None:
-        assert self.wrong == []
-        assert self.outside == []
+        assert self.wrong == [], self.wrong
+        assert self.outside == [], self.outside
 
 
 def run(*command: str, cwd: Path) -> None:

@@ -1,5 +1,8 @@
 """The explorer in a static page, as readers without Python meet it."""
 
+import functools
+import http.server
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -160,3 +163,22 @@ def test_explorer_fits_its_page(
     assert sharp == pytest.approx(1, abs=0.01)
     shoot(widget, f"explorer-{name}")
     watched.calm()
+
+
+def test_a_local_server_serves_it_as_well(small_book: Path, visit: Callable[..., Watched]) -> None:
+    handler = functools.partial(QuietHandler, directory=str(small_book))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        home = f"http://127.0.0.1:{server.server_address[1]}"
+        watched = visit(f"{home}/executed/explorer.html")
+        watched.page.locator(".nca-explorer").wait_for()
+        found = visit(f"{home}/search.html?q=front")
+        found.page.locator("#search-results .context").first.wait_for()  # extracts, which the server is asked for
+        server.shutdown()
+    watched.calm()
+    found.calm()
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        pass

@@ -1,0 +1,100 @@
+"""The book's configuration and its extensions, without a browser."""
+
+import importlib.util
+import re
+import subprocess
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+pytest.importorskip("sphinx", reason="needs Jupyter Book")
+
+
+def extension(name: str) -> ModuleType:
+    found = importlib.util.spec_from_file_location(f"book_{name}", ROOT / "book" / "_ext" / f"{name}.py")
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("TOD-R, Eq. (22).", {22}),
+        ("after Eqs. 1 and 3, Sec. 4.1", {1, 3}),
+        ("Eqs. (4)-(6)", {4, 5, 6}),
+        ("Eqs. (2), (8) and (9): a mask", {2, 8, 9}),
+        ("Table 3 of 50 songs, Sec. 4.2", set()),
+    ],
+)
+def test_equations_that_prose_names(text: str, numbers: set[int]) -> None:
+    assert set(extension("paper").named_equations(text)) == numbers
+
+
+def test_only_icons_that_pages_name_are_kept(tmp_path: Path) -> None:
+    (tmp_path / "_static" / "scripts").mkdir(parents=True)
+    icons = tmp_path / "_static" / "scripts" / "fontawesome.js"
+    icons.write_text(
+        'x={bars:[448,512,["navicon"],"f0c9","M0 96"],"arrow-up":[384,512,[],"f062",["M1","M2"]],sun:[5,5,[],"f1","M"]}'
+    )
+    (tmp_path / "page.html").write_text('<i class="fa-solid fa-arrow-up"></i>')
+    app = type("App", (), {"outdir": tmp_path})
+    extension("icons").keep_used_icons(app, None)
+    assert icons.read_text() == 'x={"arrow-up":[384,512,[],"f062",["M1","M2"]],}'
+
+
+def test_assets_that_cannot_be_fetched_leave_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    offline, tried = extension("offline"), []
+
+    def fails(command: list[str], **kwargs: object) -> subprocess.CompletedProcess:
+        tried.append(command)
+        return subprocess.CompletedProcess(command, 1, "", "npm error network\n")
+
+    monkeypatch.setattr(offline.subprocess, "run", fails)
+    with pytest.raises(OSError, match="npm error network"):
+        offline.gather(tmp_path)
+    assert len(tried) == offline.TRIES
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_without_npm_the_build_says_so_and_keeps_the_network_assets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    config = type("Config", (), {"html_static_path": []})()
+    extension("offline").use_local_assets(type("App", (), {"srcdir": tmp_path}), config)
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1
+    assert "network" in said[0]
+    assert vars(config) == {}
+
+
+def test_contents_and_cited_works_exist() -> None:
+    contents = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    pages = [contents["root"]] + [chapter["file"] for part in contents["parts"] for chapter in part["chapters"]]
+    for page in pages:
+        source = page.replace("executed/", "notebooks/") if page.startswith("executed/") else page
+        assert (ROOT / f"{source}.md").exists(), page
+    keys = set(re.findall(r"^@\w+\{(\w+),", (ROOT / "book" / "references.bib").read_text(), re.MULTILINE))
+    texts = [path.read_text() for folder in ("book", "notebooks") for path in (ROOT / folder).glob("*.md")]
+    cited = {key for text in texts for found in re.findall(r"\{cite:[pt]\}`([^`]+)`", text) for key in found.split(",")}
+    assert cited <= keys
+
+
+def test_api_reference_lists_every_public_module() -> None:
+    listed = set(re.findall(r"automodule:: (nca\.\w+)", (ROOT / "book" / "api.md").read_text()))
+    modules = {
+        f"nca.{path.stem}"
+        for path in (ROOT / "nca").iterdir()
+        if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
+    assert modules - listed <= {"nca.__init__", "nca.cli"}
+
+
+def test_the_explorer_stays_small_and_without_a_framework() -> None:
+    code = (ROOT / "nca" / "explorer" / "explorer.js").read_text()
+    assert len(code.splitlines()) < 400
+    assert not re.search(r"^\s*import |import\(|https?://", code, re.MULTILINE)
