@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from nca.couplings import (
         Couplings,
         compositional,
+        equaliser,
         identity,
         least_squares,
         linear_composition,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from nca.training import Schedule, Trained, load_trained, static_gain, train
 
 _HOMES = {
-    "couplings": "Couplings compositional identity least_squares linear_composition load_matrices ridge save_matrices"
+    "couplings": "Couplings compositional equaliser identity least_squares linear_composition load_matrices ridge save_matrices"
     " student",
     "diagnostics": "Diagnostics as_table diagnose estimate",
     "explorer": "explore",

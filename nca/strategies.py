@@ -5,7 +5,7 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from nca.couplings import Couplings, compositional, identity, least_squares, linear_composition, student
+from nca.couplings import Couplings, compositional, equaliser, identity, least_squares, linear_composition, student
 from nca.couplings.problem import Seeds
 from nca.errors import ParameterError
 from nca.mapping import mean_mapping
@@ -20,6 +20,7 @@ ITERATED: dict[str, Callable[..., Couplings]] = {
 CLOSED: dict[str, Callable[[nn.Module, Tensor], Couplings]] = {
     "least squares": least_squares,
     "linear composition": lambda model, mixture: linear_composition(model),
+    "equaliser": equaliser,
     "identity": lambda model, mixture: identity(mixture.shape[-2]),
     "mean exact mapping": mean_mapping,
 }

@@ -6,7 +6,7 @@ import torch
 from conftest import spectra, trained_like
 from torch import nn
 
-from nca.couplings import compositional, identity, least_squares, linear_composition, ridge, student
+from nca.couplings import compositional, equaliser, identity, least_squares, linear_composition, ridge, student
 from nca.couplings.compositional import GatedLayer, _gradients
 from nca.couplings.problem import random_matrix
 from nca.errors import DataError, ParameterError
@@ -168,6 +168,19 @@ def test_least_squares_and_ridge_against_the_primal_solution(model):
     penalty = 0.01 * np.mean(np.sum(X * X, axis=0))
     primal = np.linalg.solve(X @ X.T + penalty * np.eye(12), X @ Y.T).T
     np.testing.assert_allclose(ridge(model, mixture, strength=0.01).matrix, primal, rtol=1e-8, atol=1e-10)
+
+
+def test_the_equaliser_is_the_least_squares_gain_of_each_band(model):
+    mixture = spectra()
+    mixture[3] = 0
+    voice = model(mixture)
+    found = equaliser(model, mixture)
+    assert found.target == "voice"
+    for k in (0, 5, 11):
+        expected = np.linalg.lstsq(mixture[k, :, None].numpy(), voice[k].numpy(), rcond=None)[0][0]
+        assert found.matrix[k, k].item() == pytest.approx(expected)
+    assert (found.matrix - found.matrix.diag().diag() == 0).all()
+    assert found.matrix[3, 3] == 0
 
 
 def test_identity_stands_for_the_mixture_itself():

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from nca.couplings.problem import pose
 from nca.couplings.result import Couplings
 from nca.errors import ParameterError
-from nca.models import layers
+from nca.models import apply_decoded, layers
 
 
 def linear_composition(model: nn.Module) -> Couplings:
@@ -21,6 +21,20 @@ def linear_composition(model: nn.Module) -> Couplings:
 def identity(bins: int) -> Couplings:
     """C = I: the mixture itself as the estimate of the voice, for every model (Sec. 4.2)."""
     return Couplings("identity", torch.eye(bins), target="voice")
+
+
+@torch.no_grad()
+def equaliser(model: nn.Module, mixture: Tensor) -> Couplings:
+    """The diagonal matrix that comes nearest to the model's voice in least squares: one gain a band for the segment.
+
+    What a scalar filter (Sec. 4.1) can do at best. A network that it imitates well has learnt a trivial solution; one
+    that it imitates badly has not, whatever the diagonal of its couplings looks like.
+    """
+    problem = pose(model, mixture)
+    X, voice = problem.mixture, apply_decoded(model, problem.output, problem.mixture)
+    power = X.square().sum(-1)
+    gain = torch.where(power > 0, (X * voice).sum(-1) / power, 0)
+    return Couplings("equaliser", torch.diag_embed(gain), target="voice")
 
 
 @torch.no_grad()
