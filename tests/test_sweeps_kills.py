@@ -48,6 +48,19 @@ def test_kill_9_of_sweep_worker_and_kernel(tmp_path: Path, undisturbed: bytes) -
     assert (tmp_path / "store" / "results.csv").read_bytes() == undisturbed
 
 
+@pytest.mark.slow
+def test_two_worker_processes_give_the_same_table_though_one_is_killed(tmp_path: Path, undisturbed: bytes) -> None:
+    with cluster(tmp_path) as (address, nannies):
+        sweep = start(tmp_path, GRID, "--scheduler", address)
+        until = time.monotonic() + 60
+        while len(done(tmp_path / "store")) < 10 and time.monotonic() < until:
+            time.sleep(0.1)
+        assert _kill("worker", sweep.pid, [nanny.pid for nanny in nannies], random.Random(0))
+        output, _ = sweep.communicate(timeout=200)
+    assert sweep.returncode == 0, output
+    assert (tmp_path / "store" / "results.csv").read_bytes() == undisturbed
+
+
 def _kill(kind: str, sweep: int, nannies: list[int], chance: random.Random) -> bool:
     """Kill one process of a kind; False if there is none just now."""
     try:

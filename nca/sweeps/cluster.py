@@ -11,8 +11,12 @@ from nca.errors import RunError
 if TYPE_CHECKING:
     from distributed import Client
 
-# the scheduler's diary of transitions would otherwise grow with finished runs, up to its limit of 100,000
-_QUIET = {"distributed.admin.low-level-log-length": 1000, "distributed.admin.log-length": 100}
+# what Dask keeps about tasks gone by, diaries and a profile, would otherwise grow with finished runs for a long time
+_QUIET = {
+    "distributed.admin.low-level-log-length": 1000,
+    "distributed.admin.log-length": 100,
+    "distributed.worker.profile.enabled": False,
+}
 _LOOPBACK = "127.0.0.1:0"
 _CONNECT = 20
 

@@ -7,6 +7,7 @@ import re
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -98,17 +99,16 @@ def _lives(task: Task, root: Path, final: Path) -> Outcome:
 
 def _attempt(task: Task, folder: Path, final: Path, last: bool) -> tuple[Outcome, str]:
     """One kernel for the run; a kernel that died by itself leaves nothing unless it was the last."""
-    notebook = nbformat.reads(task.notebook, as_version=4)
     out = os.path.relpath(folder, task.cwd)
     process = NotebookProcess(
-        notebook,
+        _parsed(task.notebook),
         folder / store.NOTEBOOK,
         task.arguments | {"out": out},
         Path(task.cwd),
         _environment(task),
         DETERMINISTIC if task.torch else "",
     )
-    started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
+    started, clock = datetime.now(UTC).isoformat(timespec="milliseconds"), time.monotonic()
     error: BaseException | None = None
     try:
         process.run(task.seconds, task.memory)
@@ -125,6 +125,12 @@ def _attempt(task: Task, folder: Path, final: Path, last: bool) -> tuple[Outcome
     if error:
         return _keep_failure(task, folder, final, facts, kind, error), kind
     return _keep_run(task, folder, final, facts), kind
+
+
+@lru_cache(maxsize=8)
+def _parsed(notebook: str) -> nbformat.NotebookNode:
+    """The notebook, parsed once a stage; papermill works on a copy."""
+    return nbformat.reads(notebook, as_version=4)
 
 
 def _keep_run(task: Task, folder: Path, final: Path, facts: dict[str, Any]) -> Outcome:

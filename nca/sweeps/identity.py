@@ -68,7 +68,13 @@ def code_of(notebook: nbformat.NotebookNode, rest: str = "") -> list[str]:
 
 
 def module_digest(path: Path) -> str:
-    """SHA-256 of a source file."""
+    """SHA-256 of a source file, read again when its size or time of change differ."""
+    stat = path.stat()
+    return _file_digest(path, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=512)
+def _file_digest(path: Path, size: int, changed: int) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 

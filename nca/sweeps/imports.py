@@ -49,6 +49,7 @@ def libraries(code: str, modules: Iterable[Path]) -> set[str]:
     return plain | {(node.module or "").split(".")[0] for node in nodes if isinstance(node, ast.ImportFrom)}
 
 
+@lru_cache(maxsize=16)
 def _root(package: str) -> Path:
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.origin:

@@ -83,8 +83,9 @@ def is_claimed(store: Path, digest: str) -> bool:
 def attempt(store: Path, digest: str) -> Path:
     """A new folder for one attempt at a run, after what earlier attempts left is gone."""
     folder = store / ".unfinished"
-    for abandoned in folder.glob(f"{digest[:DIGEST]}-*"):
-        shutil.rmtree(abandoned, ignore_errors=True)
+    for abandoned in os.listdir(folder):
+        if abandoned.startswith(digest[:DIGEST]):
+            shutil.rmtree(folder / abandoned, ignore_errors=True)
     return Path(tempfile.mkdtemp(prefix=f"{digest[:DIGEST]}-", dir=folder))
 
 
@@ -95,15 +96,17 @@ def discard(folder: Path) -> None:
 
 def finish(folder: Path, final: Path, record: dict[str, Any]) -> None:
     """Make an attempt the run: artefacts to disk, their digests into the record, the record last, then the name."""
-    record["artefacts"] = {
-        file.relative_to(folder).as_posix(): _flushed(file) for file in sorted(folder.rglob("*")) if file.is_file()
-    }
-    for inner in sorted(folder.rglob("*"), reverse=True):
-        if inner.is_dir():
-            _flush_folder(inner)
+    artefacts: dict[str, Any] = {}
+    for inner, _, files in os.walk(folder):
+        artefacts |= {
+            os.path.relpath(os.path.join(inner, one), folder): _flushed(os.path.join(inner, one)) for one in files
+        }
+        _flush_folder(inner)
+    record["artefacts"] = dict(sorted(artefacts.items()))
     _write(folder / RECORD, record)
     final.parent.mkdir(parents=True, exist_ok=True)
     os.chmod(folder, 0o777 & ~_umask())
+    shutil.rmtree(final, ignore_errors=True)  # a folder whose record somebody has deleted
     os.rename(folder, final)
     _flush_folder(final.parent)
     shutil.rmtree(_failed(final), ignore_errors=True)
@@ -184,13 +187,11 @@ def _failed(final: Path) -> Path:
     return final.with_name(final.name + FAILED)
 
 
-def _flushed(file: Path) -> dict[str, Any]:
-    descriptor = os.open(file, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    return {"sha256": _sha256(file), "bytes": file.stat().st_size}
+def _flushed(file: str) -> dict[str, Any]:
+    with open(file, "rb") as content:
+        os.fsync(content.fileno())
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+        return {"sha256": digest, "bytes": content.tell()}
 
 
 def _sha256(file: Path) -> str:
@@ -208,7 +209,7 @@ def _write(path: Path, content: dict[str, Any]) -> None:
     _flush_folder(path.parent)
 
 
-def _flush_folder(folder: Path) -> None:
+def _flush_folder(folder: str | Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
