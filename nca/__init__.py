@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from nca.training import Schedule, Trained, load_trained, static_gain, train
 
 _HOMES = {
-    "couplings": "Couplings compositional equaliser identity least_squares linear_composition load_matrices ridge save_matrices"
-    " student",
+    "couplings": "Couplings compositional equaliser identity least_squares linear_composition load_matrices ridge"
+    " save_matrices student",
     "diagnostics": "Diagnostics as_table diagnose estimate",
     "explorer": "explore",
     "files": "read_json write_json",
