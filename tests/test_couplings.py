@@ -92,8 +92,8 @@ def test_gradients_are_equations_20_and_21():
     of_dec = ((delta @ (W_enc * G_enc).T) * W_dec * (G_dec > 0)) @ (W_dec + b_dec)  # Eq. (20)
     of_enc = (((W_dec * G_dec).T @ delta) * W_enc * (G_enc > 0)) @ (W_enc + b_enc)  # Eq. (21)
     chain = production_gradients(model, mixture, "printed", "column")
-    np.testing.assert_allclose(chain[1].P.grad, of_dec, rtol=1e-10, atol=1e-12)
-    np.testing.assert_allclose(chain[0].P.grad, of_enc, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(chain[1].P.gradient, of_dec, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(chain[0].P.gradient, of_enc, rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize(("gate", "bias"), READINGS)
@@ -106,12 +106,14 @@ def test_gradients_are_those_of_automatic_differentiation(model, gate, bias):
         C = (torch.relu(P @ B.T if gate == "printed" else B @ P.T) * W) @ C
     (C @ mixture - model.decode(mixture)).abs().sum().backward()
     for layer, P in zip(production_gradients(model, mixture, gate, bias), Ps, strict=True):
-        torch.testing.assert_close(layer.P.grad, P.grad, rtol=1e-10, atol=1e-12)
+        torch.testing.assert_close(layer.P.gradient, P.grad, rtol=1e-10, atol=1e-12)
 
 
 def production_gradients(model, mixture, gate, bias):
     """The gated layers of the production path after one forward and backward pass."""
-    chain = [GatedLayer(layer, P, gate, bias) for layer, P in zip(layers(model), initial(model), strict=True)]
+    chain = [
+        GatedLayer(layer, P, gate, bias, mixture.dtype) for layer, P in zip(layers(model), initial(model), strict=True)
+    ]
     frames = [mixture]
     for layer in chain:
         frames.append(layer.compose() @ frames[-1])

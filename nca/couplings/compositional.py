@@ -2,7 +2,7 @@
 
 C is formed once, at the end. Within the loop the layers are applied right to left to the frames, which costs a layer
 two products of N x N by N x N (the gate and its gradient) and three of N x N by N x T, and holds nothing larger than
-N x N.
+N x N: eight matrices a layer, the model's own included.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Adam
 from tqdm import trange
 
+from nca.couplings.arithmetic import Variable, aligned, product_type
 from nca.couplings.problem import Seeds, check_iterations, pose, random_matrix
 from nca.couplings.result import Couplings
 from nca.errors import ParameterError
@@ -22,37 +23,46 @@ BIASES = ("column", "row")
 
 
 class GatedLayer:
-    """One factor G ⊙ W of Eq. (17) and the buffers of its gradient.
+    """One factor G ⊙ W of Eq. (17), with the buffers of its value and its gradient.
 
     `gate` chooses the reading of Eq. (19): `printed` is P (W + b)^T, `published` (the authors' code) its transpose's
     order, (W + b) P^T. `bias` says what b is added to: `column` is W[a, b] + bias[b] (the formula), `row` is
-    W[a, b] + bias[a] (the sentence).
+    W[a, b] + bias[a] (the sentence). Products are computed in `dtype`.
     """
 
-    def __init__(self, layer: Layer, P: Tensor, gate: str, bias: str) -> None:
-        self.W = layer.weight.detach()
-        self.P = P
-        self.P.grad = torch.empty_like(P)
-        self.biased = self.W + (layer.bias.mT if bias == "column" else layer.bias).detach()
+    def __init__(self, layer: Layer, P: Tensor, gate: str, bias: str, dtype: torch.dtype) -> None:
         self.gate = gate
-        self.gated = self.P.new_empty(*P.shape[:-2], *self.W.shape[-2:])
+        self.W, self.biased = (aligned(matrix.detach()).to(dtype) for matrix in (layer.weight, biased(layer, bias)))
+        self.P = Variable(aligned(P), dtype)
+        self.gated = self.W.new_empty(*P.shape[:-2], *self.W.shape[-2:])
+        self.open = torch.empty_like(self.gated)
 
     def compose(self) -> Tensor:
         """G ⊙ W `(..., out, in)` for the present P: Eqs. (18) and (19)."""
-        if self.gate == "printed":
-            torch.matmul(self.P, self.biased.mT, out=self.gated)
-        else:
-            torch.matmul(self.biased, self.P.mT, out=self.gated)
-        return self.gated.relu_().mul_(self.W)
+        ungated = gate_argument(self.P.value(), self.biased, self.gate, out=self.gated)
+        rectifier_slope(ungated, self.W, out=self.open)
+        return self.gated.mul_(self.open)
 
-    def backward(self, slope: Tensor, scratch: Tensor) -> None:
-        """The gradient of P, given that of G ⊙ W in `slope` (overwritten): Eqs. (20) and (21)."""
-        open_gates = torch.ne(self.gated, 0, out=scratch)  # where W is 0 the gradient is 0 whatever the gate
-        slope.mul_(self.W).mul_(open_gates)
-        if self.gate == "printed":
-            torch.matmul(slope, self.biased, out=self.P.grad)
-        else:
-            torch.matmul(slope.mT, self.biased, out=self.P.grad)
+    def backward(self, slope: Tensor, inputs: Tensor) -> None:
+        """The gradient of P, Eqs. (20) and (21), given that of the layer's output; leaves nothing in `gated`."""
+        of_gate = torch.matmul(slope, inputs.mT, out=self.gated).mul_(self.open)
+        self.P.differentiate(of_gate if self.gate == "printed" else of_gate.mT, self.biased)
+
+
+def biased(layer: Layer, bias: str) -> Tensor:
+    """W + b of Eq. (19)."""
+    return layer.weight + (layer.bias.mT if bias == "column" else layer.bias)
+
+
+def gate_argument(P: Tensor, biased: Tensor, gate: str, out: Tensor | None = None) -> Tensor:
+    """Eq. (19), what the ReLU of Eq. (18) makes a gate of."""
+    left, right = (P, biased) if gate == "printed" else (biased, P)
+    return torch.matmul(left, right.mT, out=out)
+
+
+def rectifier_slope(argument: Tensor, factor: Tensor, out: Tensor) -> None:
+    """`factor` where the argument of a ReLU is above zero, else 0: g' of Eqs. (20) and (21) times W, in one pass."""
+    torch.ops.aten.threshold_backward.grad_input(factor, argument, 0, grad_input=out)
 
 
 @torch.no_grad()
@@ -65,6 +75,7 @@ def compositional(
     gate: str = "printed",
     bias: str = "column",
     seed: Seeds = 0,
+    precision: str | None = None,
     progress: bool = False,
 ) -> Couplings:
     """Couplings by the compositional strategy.
@@ -76,6 +87,8 @@ def compositional(
         gate: reading of Eq. (19), `printed` or `published` (the authors' code).
         bias: reading of W + b in Eq. (19), `column` (the formula) or `row` (the sentence; fits non-square layers).
         seed: of the initial matrices P; one, or one for each element of the batch.
+        precision: of the products, `float32` or `bfloat16`; None is the model's own. Adam and the matrices that it
+            moves stay in the model's.
         progress: show a bar.
 
     Returns:
@@ -87,18 +100,21 @@ def compositional(
     """
     check_iterations(iterations, learning_rate)
     problem = pose(model, mixture)
-    chain = _gated_layers(layers(model), problem.batch, gate, bias, seed)
-    adam = Adam([layer.P for layer in chain], lr=learning_rate, fused=True)
+    dtype = product_type(precision, problem.output.dtype)
+    chain = _gated_layers(layers(model), problem.batch, gate, bias, seed, dtype)
+    first, output = aligned(problem.mixture).to(dtype), aligned(problem.output)
+    adam = Adam([layer.P.master for layer in chain], lr=learning_rate, fused=True)
     losses = []
     for _ in trange(iterations, desc="compositional", disable=not progress):
-        frames = [problem.mixture]
+        frames = [first]
         for layer in chain:
             frames.append(layer.compose() @ frames[-1])
-        error = frames.pop() - problem.output
+        error = frames.pop() - output
         losses.append(error.abs().sum((-2, -1)))
-        _gradients(chain, frames, error.sign_())
+        _gradients(chain, frames, error.sign_().to(dtype))
         adam.step()
-    return Couplings(_name(gate, bias), _composed(chain), loss=torch.stack(losses, -1))
+    matrix = _composed(layers(model), [layer.P.master for layer in chain], gate, bias)
+    return Couplings(_name(gate, bias), matrix, loss=torch.stack(losses, -1))
 
 
 def _name(gate: str, bias: str) -> str:
@@ -108,22 +124,27 @@ def _name(gate: str, bias: str) -> str:
 
 
 def _gradients(chain: Sequence[GatedLayer], frames: list[Tensor], slope: Tensor) -> None:
-    """Fill P.grad of every layer, last layer first; `slope` is dE over the layer's output, `frames` are its inputs."""
+    """The gradient of every P, last layer first; `slope` is dE over the last output, `frames` are the inputs."""
     for layer, inputs in zip(reversed(chain), reversed(frames), strict=True):
-        of_weights = slope @ inputs.mT
-        if layer is not chain[0]:
-            slope = layer.gated.mT @ slope
-        layer.backward(of_weights, torch.empty_like(of_weights, dtype=torch.bool))
+        below = layer.gated.mT @ slope if layer is not chain[0] else slope
+        layer.backward(slope, inputs)
+        slope = below
 
 
-def _composed(chain: Sequence[GatedLayer]) -> Tensor:
-    C = chain[0].compose()
-    for layer in chain[1:]:
-        C = layer.compose() @ C
+def _composed(chain: Sequence[Layer], Ps: Sequence[Tensor], gate: str, bias: str) -> Tensor:
+    """Eq. (17) in the model's precision, without padding."""
+    C = None
+    for layer, P in zip(chain, Ps, strict=True):
+        side = layer.weight.shape[-1]
+        G = gate_argument(P[..., :side, :side], biased(layer, bias), gate).relu_()
+        C = G.mul_(layer.weight) if C is None else G.mul_(layer.weight) @ C
+    assert C is not None
     return C
 
 
-def _gated_layers(chain: Sequence[Layer], batch: torch.Size, gate: str, bias: str, seed: Seeds) -> list[GatedLayer]:
+def _gated_layers(
+    chain: Sequence[Layer], batch: torch.Size, gate: str, bias: str, seed: Seeds, dtype: torch.dtype
+) -> list[GatedLayer]:
     if gate not in GATES:
         raise ParameterError(f"gate is {gate!r}; choose one of {', '.join(GATES)}.")
     if bias not in BIASES:
@@ -136,5 +157,5 @@ def _gated_layers(chain: Sequence[Layer], batch: torch.Size, gate: str, bias: st
                 f"Layer {index} is {rows} x {columns}; layers that are not square need gate='published', bias='row'."
             )
         P = random_matrix(columns, columns, batch, seed, index, layer.weight)
-        gated.append(GatedLayer(layer, P, gate, bias))
+        gated.append(GatedLayer(layer, P, gate, bias, dtype))
     return gated

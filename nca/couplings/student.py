@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.optim import Adam
 from tqdm import trange
 
+from nca.couplings.arithmetic import Variable, aligned, product_type
 from nca.couplings.problem import Problem, Seeds, check_iterations, pose, random_matrix
 from nca.couplings.result import Couplings
 from nca.errors import ParameterError
@@ -19,6 +20,7 @@ def student(
     learning_rate: float = 4e-4,
     initial: str = "normal",
     seed: Seeds = 0,
+    precision: str | None = None,
     progress: bool = False,
 ) -> Couplings:
     """Couplings by the student strategy.
@@ -29,6 +31,7 @@ def student(
         iterations, learning_rate: of Adam (Sec. 4.2).
         initial: `normal` (the paper) or `zeros`.
         seed: of the initial matrix; one, or one for each element of the batch.
+        precision: of the products, `float32` or `bfloat16`; None is the model's own. Adam and C stay in the model's.
         progress: show a bar.
 
     Returns:
@@ -39,16 +42,18 @@ def student(
     """
     check_iterations(iterations, learning_rate)
     problem = pose(model, mixture)
-    C = _initial_matrix(problem, initial, seed)
-    adam = Adam([C], lr=learning_rate, fused=True)
-    C.grad = torch.empty_like(C)
+    dtype = product_type(precision, problem.output.dtype)
+    C = Variable(aligned(_initial_matrix(problem, initial, seed)), dtype)
+    mixture, output = aligned(problem.mixture).to(dtype), aligned(problem.output)
+    adam = Adam([C.master], lr=learning_rate, fused=True)
     losses = []
     for _ in trange(iterations, desc="student", disable=not progress):
-        error = C @ problem.mixture - problem.output
+        error = C.value() @ mixture - output
         losses.append(error.abs().sum((-2, -1)))
-        torch.matmul(error.sign_(), problem.mixture.mT, out=C.grad)  # Eq. (16)
+        C.differentiate(error.sign_().to(dtype), mixture.mT)  # Eq. (16)
         adam.step()
-    return Couplings("student" if initial == "normal" else "student (zero start)", C, loss=torch.stack(losses, -1))
+    matrix = C.master[..., : problem.output.shape[-2], : problem.mixture.shape[-2]]
+    return Couplings("student" if initial == "normal" else "student (zero start)", matrix, loss=torch.stack(losses, -1))
 
 
 def _initial_matrix(problem: Problem, initial: str, seed: Seeds) -> Tensor:
