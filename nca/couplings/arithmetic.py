@@ -50,10 +50,10 @@ class Variable:
 
     def __init__(self, master: Tensor, dtype: torch.dtype) -> None:
         self.master = master
-        self.master.grad = torch.empty_like(master)
+        self.gradient = self.master.grad = torch.empty_like(master)
         same = dtype == master.dtype
         self._rounded = master if same else torch.empty_like(master, dtype=dtype)
-        self._gradient = master.grad if same else self._rounded
+        self._gradient = self.gradient if same else self._rounded
 
     def value(self) -> Tensor:
         """The matrix as the products take it."""
@@ -63,8 +63,3 @@ class Variable:
         """Set the gradient to `left @ right`."""
         torch.matmul(left, right, out=self._gradient)
         self.gradient.copy_(self._gradient)
-
-    @property
-    def gradient(self) -> Tensor:
-        assert self.master.grad is not None
-        return self.master.grad

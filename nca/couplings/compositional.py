@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 from torch.optim import Adam
-from tqdm import trange
 
 from nca.couplings.arithmetic import Variable, aligned, product_type
+from nca.couplings.descent import descend
 from nca.couplings.problem import Seeds, check_iterations, pose, random_matrix
 from nca.couplings.result import Couplings
 from nca.errors import ParameterError
@@ -99,22 +99,52 @@ def compositional(
             fit a non-square layer.
     """
     check_iterations(iterations, learning_rate)
-    problem = pose(model, mixture)
-    dtype = product_type(precision, problem.output.dtype)
-    chain = _gated_layers(layers(model), problem.batch, gate, bias, seed, dtype)
-    first, output = aligned(problem.mixture).to(dtype), aligned(problem.output)
-    adam = Adam([layer.P.master for layer in chain], lr=learning_rate, fused=True)
-    losses = []
-    for _ in trange(iterations, desc="compositional", disable=not progress):
-        frames = [first]
-        for layer in chain:
+    descent = CompositionalDescent(model, mixture, learning_rate, gate, bias, seed, precision)
+    loss = descend(descent, iterations, "compositional" if progress else None)
+    return Couplings(_name(gate, bias), descent.matrix(), loss=loss)
+
+
+class CompositionalDescent:
+    """Algorithm 1 with S = compositional: `step` is one iteration, `matrix` what it has come to."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        mixture: Tensor,
+        learning_rate: float,
+        gate: str,
+        bias: str,
+        seed: Seeds,
+        precision: str | None,
+    ) -> None:
+        problem = pose(model, mixture)
+        dtype = product_type(precision, problem.output.dtype)
+        self.layers, self.gate, self.bias = layers(model), gate, bias
+        self.chain = _gated_layers(self.layers, problem.batch, gate, bias, seed, dtype)
+        self.mixture, self.output = aligned(problem.mixture).to(dtype), aligned(problem.output)
+        self.adam = Adam([layer.P.master for layer in self.chain], lr=learning_rate, fused=True)
+
+    def step(self) -> Tensor:
+        """One Adam step down Eqs. (20) and (21); returns E before it."""
+        frames = [self.mixture]
+        for layer in self.chain:
             frames.append(layer.compose() @ frames[-1])
-        error = frames.pop() - output
-        losses.append(error.abs().sum((-2, -1)))
-        _gradients(chain, frames, error.sign_().to(dtype))
-        adam.step()
-    matrix = _composed(layers(model), [layer.P.master for layer in chain], gate, bias)
-    return Couplings(_name(gate, bias), matrix, loss=torch.stack(losses, -1))
+        error = frames.pop() - self.output
+        loss = error.abs().sum((-2, -1))
+        _gradients(self.chain, frames, error.sign_().to(self.mixture))
+        self.adam.step()
+        return loss
+
+    def matrix(self) -> Tensor:
+        """C of Eq. (17) `(..., out, bins)`, in the model's precision and without padding."""
+        C = None
+        for layer, gated in zip(self.layers, self.chain, strict=True):
+            side = layer.weight.shape[-1]
+            P = gated.P.master[..., :side, :side]
+            G = gate_argument(P, biased(layer, self.bias), self.gate).relu_()
+            C = G.mul_(layer.weight) if C is None else G.mul_(layer.weight) @ C
+        assert C is not None
+        return C
 
 
 def _name(gate: str, bias: str) -> str:
@@ -129,17 +159,6 @@ def _gradients(chain: Sequence[GatedLayer], frames: list[Tensor], slope: Tensor)
         below = layer.gated.mT @ slope if layer is not chain[0] else slope
         layer.backward(slope, inputs)
         slope = below
-
-
-def _composed(chain: Sequence[Layer], Ps: Sequence[Tensor], gate: str, bias: str) -> Tensor:
-    """Eq. (17) in the model's precision, without padding."""
-    C = None
-    for layer, P in zip(chain, Ps, strict=True):
-        side = layer.weight.shape[-1]
-        G = gate_argument(P[..., :side, :side], biased(layer, bias), gate).relu_()
-        C = G.mul_(layer.weight) if C is None else G.mul_(layer.weight) @ C
-    assert C is not None
-    return C
 
 
 def _gated_layers(

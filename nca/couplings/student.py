@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor, nn
 from torch.optim import Adam
-from tqdm import trange
 
 from nca.couplings.arithmetic import Variable, aligned, product_type
+from nca.couplings.descent import descend
 from nca.couplings.problem import Problem, Seeds, check_iterations, pose, random_matrix
 from nca.couplings.result import Couplings
 from nca.errors import ParameterError
@@ -41,19 +41,36 @@ def student(
         ParameterError, DataError: see :func:`nca.couplings.problem.pose`; an unknown `initial`.
     """
     check_iterations(iterations, learning_rate)
-    problem = pose(model, mixture)
-    dtype = product_type(precision, problem.output.dtype)
-    C = Variable(aligned(_initial_matrix(problem, initial, seed)), dtype)
-    mixture, output = aligned(problem.mixture).to(dtype), aligned(problem.output)
-    adam = Adam([C.master], lr=learning_rate, fused=True)
-    losses = []
-    for _ in trange(iterations, desc="student", disable=not progress):
-        error = C.value() @ mixture - output
-        losses.append(error.abs().sum((-2, -1)))
-        C.differentiate(error.sign_().to(dtype), mixture.mT)  # Eq. (16)
-        adam.step()
-    matrix = C.master[..., : problem.output.shape[-2], : problem.mixture.shape[-2]]
-    return Couplings("student" if initial == "normal" else "student (zero start)", matrix, loss=torch.stack(losses, -1))
+    descent = StudentDescent(model, mixture, learning_rate, initial, seed, precision)
+    loss = descend(descent, iterations, "student" if progress else None)
+    return Couplings("student" if initial == "normal" else "student (zero start)", descent.matrix(), loss=loss)
+
+
+class StudentDescent:
+    """Algorithm 1 with S = student: `step` is one iteration, `matrix` what it has come to."""
+
+    def __init__(
+        self, model: nn.Module, mixture: Tensor, learning_rate: float, initial: str, seed: Seeds, precision: str | None
+    ) -> None:
+        problem = pose(model, mixture)
+        dtype = product_type(precision, problem.output.dtype)
+        self.sides = problem.output.shape[-2], problem.mixture.shape[-2]
+        self.mixture, self.output = aligned(problem.mixture).to(dtype), aligned(problem.output)
+        self.C = Variable(aligned(_initial_matrix(problem, initial, seed)), dtype)
+        self.adam = Adam([self.C.master], lr=learning_rate, fused=True)
+
+    def step(self) -> Tensor:
+        """One Adam step down Eq. (16); returns E before it."""
+        error = self.C.value() @ self.mixture - self.output
+        loss = error.abs().sum((-2, -1))
+        self.C.differentiate(error.sign_().to(self.mixture), self.mixture.mT)
+        self.adam.step()
+        return loss
+
+    def matrix(self) -> Tensor:
+        """C `(..., out, bins)`."""
+        rows, columns = self.sides
+        return self.C.master[..., :rows, :columns]
 
 
 def _initial_matrix(problem: Problem, initial: str, seed: Seeds) -> Tensor:
