@@ -118,7 +118,7 @@ def _attempt(task: Task, folder: Path, final: Path, last: bool) -> tuple[Outcome
         error = raised
     facts = {"started": started, "seconds": round(time.monotonic() - clock, 3), "peak_memory": process.peak}
     facts |= _machine(task)
-    _name_finally(folder / store.NOTEBOOK, out, task.folder)
+    _name_finally(folder / store.NOTEBOOK, [str(folder), out], task.folder)
     kind = error.kind if isinstance(error, KernelStopped) else "raised" if error else "done"
     if kind == "died" and not last:
         return Outcome("failed"), kind
@@ -184,11 +184,13 @@ def _results(file: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _name_finally(notebook: Path, out: str, final: str) -> None:
+def _name_finally(notebook: Path, names: list[str], final: str) -> None:
     """Let the executed notebook speak of the folder that it ends in, not of that of the attempt."""
     if notebook.is_file():
         text = notebook.read_text(encoding="utf-8")
-        notebook.write_text(text.replace(out, final), encoding="utf-8")
+        for name in names:
+            text = text.replace(name, final)
+        notebook.write_text(text, encoding="utf-8")
 
 
 def _environment(task: Task) -> dict[str, str]:
