@@ -66,16 +66,18 @@ def cores() -> int:
 
 
 class Capacity:
-    """How many tasks keep a cluster busy: one a slot, and one more a worker that starts as soon as a slot is free."""
+    """How many tasks keep a cluster busy: one a slot, as many again that start as soon as one is free, and two more.
+
+    The two let a cluster that grows with its load see some when it has no worker yet.
+    """
 
     def __init__(self, client: "Client", glance: float = 2.0) -> None:
         self._client, self._glance = client, glance
         self._until, self._tasks = 0.0, 1
 
     def __call__(self) -> int:
-        """Never less than two, so that a cluster that grows with its load sees some."""
+        """The number, looked up again every few seconds, since workers come and go."""
         if time.monotonic() > self._until:
-            slots = self._client.ncores()
-            self._tasks = max(2, sum(slots.values()) + len(slots))
+            self._tasks = 2 * sum(self._client.ncores().values()) + 2
             self._until = time.monotonic() + self._glance
         return self._tasks

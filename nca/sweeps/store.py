@@ -29,6 +29,9 @@ from nca.errors import RunError
 RECORD, FAILURE, NOTEBOOK, RESULTS = "record.json", "failure.json", "notebook.ipynb", "results.json"
 FAILED = ".failed"
 DIGEST = 12
+# the mode of folders that people make here: what mkdtemp makes is for its owner alone
+_OPEN = 0o777 & ~os.umask(0o022)
+os.umask(0o777 & ~_OPEN)
 
 
 @contextlib.contextmanager
@@ -101,11 +104,12 @@ def finish(folder: Path, final: Path, record: dict[str, Any]) -> None:
         artefacts |= {
             os.path.relpath(os.path.join(inner, one), folder): _flushed(os.path.join(inner, one)) for one in files
         }
-        _flush_folder(inner)
+        if inner != str(folder):  # that one is flushed with the record
+            _flush_folder(inner)
     record["artefacts"] = dict(sorted(artefacts.items()))
     _write(folder / RECORD, record)
     final.parent.mkdir(parents=True, exist_ok=True)
-    os.chmod(folder, 0o777 & ~_umask())
+    os.chmod(folder, _OPEN)
     shutil.rmtree(final, ignore_errors=True)  # a folder whose record somebody has deleted
     os.rename(folder, final)
     _flush_folder(final.parent)
@@ -117,7 +121,7 @@ def fail(folder: Path, final: Path, failure: dict[str, Any]) -> None:
     _write(folder / FAILURE, failure)
     final.parent.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(_failed(final), ignore_errors=True)
-    os.chmod(folder, 0o777 & ~_umask())
+    os.chmod(folder, _OPEN)
     os.rename(folder, _failed(final))
     _flush_folder(final.parent)
 
@@ -215,9 +219,3 @@ def _flush_folder(folder: str | Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
