@@ -136,7 +136,7 @@ def couplings(
 
 def levels(table: pd.DataFrame, column: str, label: str, chance: float | None = None) -> Figure:
     """One dot a segment for every strategy and model, with the mean as a bar; `chance` as a line on a log axis."""
-    models, strategies = list(dict.fromkeys(table["model"])), list(dict.fromkeys(table["strategy"]))
+    models, strategies = sorted(set(table["model"])), list(dict.fromkeys(table["strategy"]))
     figure, axes = _subplots(1, len(models), figsize=(8.4, 0.35 * len(strategies) + 1.2), sharey=True, sharex=True)
     for axis, model, colour in zip(np.atleast_1d(axes), models, COLOURS, strict=False):
         for height, strategy in enumerate(strategies):
@@ -149,8 +149,9 @@ def levels(table: pd.DataFrame, column: str, label: str, chance: float | None = 
             axis.set_xscale("log")
             axis.xaxis.set_major_formatter(ScalarFormatter())
             axis.xaxis.set_minor_formatter(NullFormatter())
-        axis.set(title=model, xlabel=label, yticks=range(len(strategies)), yticklabels=strategies)
+        axis.set(title=model, yticks=range(len(strategies)), yticklabels=strategies)
     np.atleast_1d(axes)[0].invert_yaxis()
+    figure.supxlabel(label, fontsize=9)
     return figure
 
 
@@ -165,13 +166,16 @@ def profiles(named: Mapping[str, Tensor], bandwidth: float) -> Figure:
     return figure
 
 
-def descents(losses: Mapping[str, Tensor]) -> Figure:
-    """The L1 error of Eq. (15) over the iterations, relative to the first."""
-    figure, axis = _subplots(figsize=(6, 3))
-    for name, loss in losses.items():
-        axis.semilogy(np.arange(1, len(loss) + 1), loss / loss[0], label=name)
-    axis.set(xlabel="iteration", ylabel="L1 error, first = 1")
-    axis.legend()
+def descents(losses: Mapping[str, Mapping[str, Tensor]]) -> Figure:
+    """The L1 error of Eq. (15) over the iterations, relative to the first: `losses[model][strategy]`."""
+    figure, axes = _subplots(1, len(losses), figsize=(8.4, 2.8), sharey=True, squeeze=False)
+    for axis, (model, runs) in zip(axes[0], losses.items(), strict=True):
+        for strategy, loss in runs.items():
+            axis.semilogy(np.arange(1, len(loss) + 1), loss / loss[0], label=strategy)
+        axis.set(title=model, xlabel="iteration")
+    axes[0, 0].set(ylabel="L1 error, first = 1")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     return figure
 
 

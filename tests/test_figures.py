@@ -55,10 +55,8 @@ def test_levels_show_every_segment_the_mean_and_chance():
 
 
 def test_profiles_and_descents_are_relative_to_their_first_value():
-    for drawn in (
-        figures.profiles({"a": torch.tensor([4.0, 2.0])}, 10.0),
-        figures.descents({"a": torch.tensor([4.0, 2.0])}),
-    ):
+    falling = torch.tensor([4.0, 2.0])
+    for drawn in (figures.profiles({"a": falling}, 10.0), figures.descents({"DAE": {"a": falling}})):
         assert list(drawn.axes[0].lines[0].get_ydata()) == [1.0, 0.5]
 
 
