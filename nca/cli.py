@@ -34,6 +34,16 @@ def book(arguments: argparse.Namespace) -> None:
     print(make_book(arguments.songs, arguments.seconds, arguments.seed, overrides))
 
 
+def bench(arguments: argparse.Namespace) -> None:
+    from nca.bench import bench_couplings, machine
+    from nca.files import write_json
+
+    table = bench_couplings(arguments.bins, arguments.depths, arguments.iterations, arguments.device)
+    print(f"{machine(arguments.device)}\n{table.to_string(index=False, float_format='{:.3f}'.format)}")
+    if arguments.json:
+        write_json(arguments.json, {"machine": machine(arguments.device), "rows": table.to_dict("records")})
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line, one subparser a verb."""
     top = argparse.ArgumentParser(prog="nca", description=__doc__.splitlines()[0])
@@ -56,6 +66,18 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--out", required=True, help="folder for what it leaves; must not exist yet")
     one.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="set a parameter")
     one.set_defaults(run=single)
+
+    clock = verbs.add_parser("bench", help="time a part of the package on this machine")
+    clocks = clock.add_subparsers(required=True, metavar="part")
+    couplings = clocks.add_parser(
+        "couplings", help="the compositional strategy beside the products that it cannot avoid"
+    )
+    couplings.add_argument("--bins", type=int, nargs="+", default=[513, 1025, 2049], help="numbers of bins N")
+    couplings.add_argument("--depths", type=int, nargs="+", default=[2, 4], help="numbers of layers L'")
+    couplings.add_argument("--iterations", type=int, default=10, help="rounds; each times one iteration of each")
+    couplings.add_argument("--device", default="cpu", help="where to run, as torch names it")
+    couplings.add_argument("--json", metavar="FILE", help="write the table there as well")
+    couplings.set_defaults(run=bench)
 
     page = verbs.add_parser("book", help="make the demo book: corpus, sweep, tables, pages")
     _corpus_size(page)

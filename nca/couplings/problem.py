@@ -55,12 +55,11 @@ def random_matrix(rows: int, columns: int, batch: torch.Size, seeds: Seeds, stre
     One seed gives every element of the batch the same matrix, a sequence of seeds gives each its own. The bits depend
     on the seed and on `stream` (which of a run's matrices this is), on neither batch nor device.
     """
-    drawn = []
-    for seed in _spread(seeds, batch):
-        generator = torch.Generator().manual_seed((seed << 8) + stream)
-        drawn.append(torch.randn(rows, columns, generator=generator))
-    matrices = torch.stack(drawn).reshape(*batch, rows, columns)
-    return (matrices / columns**0.5).to(like)
+    given = _spread(seeds, batch)
+    matrices = torch.empty(len(given), rows, columns)
+    for matrix, seed in zip(matrices, given, strict=True):
+        torch.randn(rows, columns, generator=torch.Generator().manual_seed((seed << 8) + stream), out=matrix)
+    return matrices.div_(columns**0.5).reshape(*batch, rows, columns).to(like)
 
 
 def _spread(seeds: Seeds, batch: torch.Size) -> list[int]:
