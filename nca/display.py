@@ -26,7 +26,7 @@ def players(waveforms: Mapping[str, ArrayLike], rate: int) -> HTML:
     """One player a waveform `(samples,)` at `rate` Hz, named by its key.
 
     Raises:
-        ParameterError: see :func:`nca.explorer.sound.encode`.
+        ParameterError: see :func:`nca.explorer.encode`.
     """
     rows = []
     for name, wave in waveforms.items():

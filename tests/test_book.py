@@ -14,7 +14,7 @@ from nca.sweeps import check_executed, plan
 from nca.sweeps.textnotebooks import read_notebook
 
 ROOT = Path(__file__).parents[1]
-TINY = {"epochs": 1, "iterations": 3, "frames": 60, "song": -1, "segment": 0}
+TINY = {"seed": 0, "epochs": 1, "iterations": 3, "frames": 60, "song": -1, "segment": 0}
 
 
 @pytest.fixture(scope="module")
