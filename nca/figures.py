@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Circle, FancyArrowPatch
-from matplotlib.ticker import NullFormatter, ScalarFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 from torch import Tensor
 
 from nca.spectra import Geometry
@@ -147,6 +147,7 @@ def levels(table: pd.DataFrame, column: str, label: str, chance: float | None = 
             axis.axvline(chance, color="grey", linestyle=":")
             axis.annotate("chance", (chance, 1), xycoords=("data", "axes fraction"), rotation=90, va="top", ha="right")
             axis.set_xscale("log")
+            axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axis.xaxis.set_major_formatter(ScalarFormatter())
             axis.xaxis.set_minor_formatter(NullFormatter())
         axis.set(title=model, yticks=range(len(strategies)), yticklabels=strategies)

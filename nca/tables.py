@@ -49,7 +49,7 @@ def summarise(rows: pd.DataFrame, table: str) -> pd.DataFrame:
 
 
 def beside_paper(rows: pd.DataFrame, table: str, digits: int = 2) -> pd.DataFrame:
-    """Ours beside the paper's, as text `mean (± deviation)`: a line a strategy, a pair of columns a model."""
+    """Ours beside the paper's, as text `mean ± deviation`: a line a strategy, a pair of columns a model."""
     summary = summarise(rows, table)
     cells: dict[tuple[str, str], dict[str, str]] = {}
     for position, model in enumerate(MODELS):
@@ -95,4 +95,4 @@ def _ours(summary: pd.DataFrame, strategy: str, model: str, digits: int) -> str:
 def _text(mean: float, deviation: float, digits: int) -> str:
     if pd.isna(mean):
         return "no segment"
-    return f"{mean:.{digits}f}" + ("" if pd.isna(deviation) else f" (± {deviation:.{digits}f})")
+    return f"{mean:.{digits}f}" + ("" if pd.isna(deviation) else f" ± {deviation:.{digits}f}")

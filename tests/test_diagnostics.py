@@ -103,10 +103,10 @@ def test_tables_hold_mean_deviation_and_count():
 
 def test_ours_stands_beside_the_papers():
     table = beside_paper(rows(), "table-2")
-    assert table.loc["student", ("DAE", "ours")] == "6.00 (± 1.41)"
-    assert table.loc["student", ("DAE", "paper")] == "6.51 (± 1.79)"
+    assert table.loc["student", ("DAE", "ours")] == "6.00 ± 1.41"
+    assert table.loc["student", ("DAE", "paper")] == "6.51 ± 1.79"
     assert table.loc["student", ("SF", "ours")] == ""
-    assert table.loc["identity", ("SF", "paper")] == "2.51 (± 1.03)"
+    assert table.loc["identity", ("SF", "paper")] == "2.51 ± 1.03"
 
 
 def test_the_papers_own_numbers_make_its_sentences():
