@@ -21,12 +21,14 @@ from torch import Tensor, nn
 from torch.optim import Adam
 
 from nca.couplings.compositional import CompositionalDescent
+from nca.couplings.descent import adam
 from nca.couplings.problem import random_matrix
 from nca.errors import ParameterError
 from nca.metrics import snr, tod_ratio
 from nca.models import Layer, Separator, decode, layers
 
-FRAMES, RATE = 350, 4e-4
+FRAMES = 350
+SOLVER = adam()
 PROCESS = Path("/proc/self")  # Linux alone has it
 
 
@@ -69,7 +71,7 @@ class Composed:
         chain = layers(model)
         self.weights = [(W.detach(), (W + b.mT).detach()) for W, b, _ in chain]
         self.P = [random_matrix(len(W), len(W), torch.Size(), seed, i, W) for i, (W, _) in enumerate(self.weights)]
-        self.adam = Adam([P.requires_grad_() for P in self.P], lr=RATE)
+        self.adam = Adam([P.requires_grad_() for P in self.P], lr=4e-4)
         self.mixture, self.output = mixture, decode(model, mixture).detach()
 
     def matrix(self) -> Tensor:
@@ -113,7 +115,7 @@ def peak_memory(bins: int, depth: int, device: str) -> float:
 def _row(N: int, depth: int, rounds: int, device: torch.device) -> dict[str, Any]:
     model, mixture = _problem(N, depth, device)
     ours = {
-        precision: CompositionalDescent(model, mixture, RATE, "printed", "column", 0, precision)
+        precision: CompositionalDescent(model, mixture, SOLVER, precision=precision)
         for precision in ("float32", "bfloat16")
     }
     contenders: dict[str, Any] = {"composed": Composed(model, mixture, 0), "products": Products(layers(model), mixture)}
@@ -178,7 +180,7 @@ def _peak_of_this_process(N: int, depth: int, device: str) -> float:
         before = _memory(where, "VmRSS")
         model, mixture = _problem(size, depth, where)
         _forget_peak(where)
-        descent = CompositionalDescent(model, mixture, RATE, "printed", "column", 0, "float32")
+        descent = CompositionalDescent(model, mixture, SOLVER, precision="float32")
         descent.step()
         descent.step()
         descent.matrix()

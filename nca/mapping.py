@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from nca.couplings import Couplings
-from nca.couplings.problem import pose
+from nca.couplings.problem import gates, pose
 from nca.models import Layer, layers
 
 
@@ -22,18 +22,6 @@ class FrameMapping:
 
     matrix: Tensor
     offset: Tensor
-
-
-@torch.no_grad()
-def gates(model: nn.Module, mixture: Tensor) -> list[Tensor]:
-    """Which units are open: per layer a tensor `(..., out, frames)` of 0 and 1; all ones where no ReLU follows."""
-    x, opened = mixture, []
-    for W, b, rectified in layers(model):
-        z = W @ x + b
-        D = (z > 0).to(z) if rectified else torch.ones_like(z)
-        x = D * z
-        opened.append(D)
-    return opened
 
 
 @torch.no_grad()
@@ -61,6 +49,19 @@ def offsets(model: nn.Module, mixture: Tensor) -> Tensor:
     for (W, b, _), D in zip(layers(model), gates(model, mixture), strict=True):
         c = D * (W @ c + b)
     return c
+
+
+def offset_share(model: nn.Module, mixture: Tensor) -> Tensor:
+    """What the offsets carry of the output `(...)`: norm of all c_t over norm of all y_t; 0 where the output is silent.
+
+    It exceeds 1 where the C_t take away part of what the offsets make.
+
+    Raises:
+        ParameterError, DataError: see :func:`nca.couplings.problem.pose`.
+    """
+    output = pose(model, mixture).output.norm(dim=(-2, -1))
+    carried = offsets(model, mixture).norm(dim=(-2, -1))
+    return torch.where(output > 0, carried / output, torch.zeros_like(output))
 
 
 def mean_mapping(model: nn.Module, mixture: Tensor) -> Couplings:

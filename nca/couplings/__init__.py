@@ -11,6 +11,7 @@ __all__ = [
     "compositional",
     "equaliser",
     "identity",
+    "l1_optimum",
     "least_squares",
     "linear_composition",
     "load_matrices",

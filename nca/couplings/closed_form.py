@@ -1,11 +1,15 @@
 """Couplings without iterations: the paper's baselines, and least squares as the reference for the student."""
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
+from scipy.optimize import linprog
 from torch import Tensor, nn
 
 from nca.couplings.problem import pose
 from nca.couplings.result import Couplings
-from nca.errors import ParameterError
+from nca.errors import DataError, ParameterError
 from nca.models import apply_decoded, layers
 
 
@@ -66,3 +70,39 @@ def ridge(model: nn.Module, mixture: Tensor, strength: float = 1e-3) -> Coupling
     penalty = strength * gram.diagonal(dim1=-2, dim2=-1).mean(-1)[..., None, None]
     dual = torch.linalg.solve(gram + penalty * torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device), X.mT)
     return Couplings("ridge", problem.output @ dual.to(problem.output))
+
+
+def l1_optimum(model: nn.Module, mixture: Tensor, rows: Sequence[int] | None = None) -> Couplings:
+    """The global minimum of Eq. (15), row by row: what the strategies' gradient descents are after.
+
+    A row c of C minimises sum_t |y_t - c x_t|, a linear programme. Its dual has one bounded variable a frame, max y λ
+    subject to X λ = 0 and |λ_t| <= 1; c are the multipliers of its constraints. Where there are fewer frames than bins
+    the minimum is zero and many matrices attain it.
+
+    Args:
+        mixture: magnitudes `(bins, frames)`.
+        rows: which rows of C to find, each a programme of its own; all of them if left out.
+
+    Returns:
+        Couplings with `.matrix` `(len(rows), bins)`.
+
+    Raises:
+        ParameterError: for a batch of segments or a row that C does not have; else as the strategies do.
+        DataError: where the solver finds no optimum.
+    """
+    problem = pose(model, mixture)
+    if problem.batch:
+        raise ParameterError(f"The L1 optimum takes one segment (bins, frames), not {tuple(mixture.shape)}.")
+    Y, X = (each.double().cpu().numpy() for each in (problem.output, problem.mixture))
+    chosen = range(len(Y)) if rows is None else rows
+    if any(not 0 <= row < len(Y) for row in chosen):
+        raise ParameterError(f"rows must lie between 0 and {len(Y) - 1}.")
+    matrix = np.stack([_l1_row(X, Y[row]) for row in chosen])
+    return Couplings("L1 optimum", torch.from_numpy(matrix).to(problem.output))
+
+
+def _l1_row(X: np.ndarray, y: np.ndarray) -> np.ndarray:
+    solved = linprog(-y, A_eq=X, b_eq=np.zeros(len(X)), bounds=(-1, 1), method="highs")
+    if not solved.success:
+        raise DataError(f"The linear programme of a row was not solved ({solved.message}); try other frames.")
+    return -solved.eqlin.marginals

@@ -9,17 +9,17 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Adam
 
 from nca.couplings.arithmetic import Variable, aligned, product_type
-from nca.couplings.descent import descend
-from nca.couplings.problem import Seeds, check_iterations, pose, random_matrix
+from nca.couplings.descent import Descent, Solver, adam
+from nca.couplings.problem import Problem, Seeds, gates, initial_matrix, pose
 from nca.couplings.result import Couplings
 from nca.errors import ParameterError
 from nca.models import Layer, layers
 
 GATES = ("printed", "published")
 BIASES = ("column", "row")
+STARTS = ("normal", "identity", "gates")
 
 
 class GatedLayer:
@@ -74,6 +74,7 @@ def compositional(
     learning_rate: float = 4e-4,
     gate: str = "printed",
     bias: str = "column",
+    initial: str = "normal",
     seed: Seeds = 0,
     precision: str | None = None,
     progress: bool = False,
@@ -86,6 +87,8 @@ def compositional(
         iterations, learning_rate: of Adam (Sec. 4.2).
         gate: reading of Eq. (19), `printed` or `published` (the authors' code).
         bias: reading of W + b in Eq. (19), `column` (the formula) or `row` (the sentence; fits non-square layers).
+        initial: the matrices P to start from: `normal` (the paper), `identity`, or `gates`, which makes G the
+            share of frames in which each unit is open (and does without chance).
         seed: of the initial matrices P; one, or one for each element of the batch.
         precision: of the products, `float32` or `bfloat16`; None is the model's own. Adam and the matrices that it
             moves stay in the model's.
@@ -98,43 +101,46 @@ def compositional(
         ParameterError, DataError: see :func:`nca.couplings.problem.pose`; an unknown reading; a reading that does not
             fit a non-square layer.
     """
-    check_iterations(iterations, learning_rate)
-    descent = CompositionalDescent(model, mixture, learning_rate, gate, bias, seed, precision)
-    loss = descend(descent, iterations, "compositional" if progress else None)
-    return Couplings(_name(gate, bias), descent.matrix(), loss=loss)
+    check_readings(layers(model), gate, bias)
+    descent = CompositionalDescent(model, mixture, adam(learning_rate), gate, bias, initial, seed, precision)
+    loss = descent.run(iterations, "compositional" if progress else None)
+    return Couplings(_name(gate, bias, initial), descent.matrix(), loss=loss)
 
 
-class CompositionalDescent:
-    """Algorithm 1 with S = compositional: `step` is one iteration, `matrix` what it has come to."""
+class CompositionalDescent(Descent):
+    """Algorithm 1 with S = compositional, for any solver; the arguments are those of :func:`compositional`."""
 
     def __init__(
         self,
         model: nn.Module,
         mixture: Tensor,
-        learning_rate: float,
-        gate: str,
-        bias: str,
-        seed: Seeds,
-        precision: str | None,
+        solver: Solver,
+        gate: str = "printed",
+        bias: str = "column",
+        initial: str = "normal",
+        seed: Seeds = 0,
+        precision: str | None = None,
     ) -> None:
         problem = pose(model, mixture)
         dtype = product_type(precision, problem.output.dtype)
         self.layers, self.gate, self.bias = layers(model), gate, bias
-        self.chain = _gated_layers(self.layers, problem.batch, gate, bias, seed, dtype)
         self.mixture, self.output = aligned(problem.mixture).to(dtype), aligned(problem.output)
-        self.adam = Adam([layer.P.master for layer in self.chain], lr=learning_rate, fused=True)
+        start = initial_matrices(model, problem, gate, bias, initial, seed)
+        self.chain = [GatedLayer(layer, P, gate, bias, dtype) for layer, P in zip(self.layers, start, strict=True)]
+        self.optimizer = solver([layer.P.master for layer in self.chain])
 
-    def step(self) -> Tensor:
-        """One Adam step down Eqs. (20) and (21); returns E before it."""
+    @torch.no_grad()
+    def differentiate(self) -> Tensor:
+        """Eqs. (20) and (21), for any number of layers."""
         frames = [self.mixture]
         for layer in self.chain:
             frames.append(layer.compose() @ frames[-1])
         error = frames.pop() - self.output
         loss = error.abs().sum((-2, -1))
         _gradients(self.chain, frames, error.sign_().to(self.mixture))
-        self.adam.step()
         return loss
 
+    @torch.no_grad()
     def matrix(self) -> Tensor:
         """C of Eq. (17) `(..., out, bins)`, in the model's precision and without padding."""
         C = None
@@ -147,9 +153,10 @@ class CompositionalDescent:
         return C
 
 
-def _name(gate: str, bias: str) -> str:
+def _name(gate: str, bias: str, initial: str) -> str:
     """The strategy with the readings in which it departs from the paper's text."""
-    departures = [f"{gate} gate"] * (gate != GATES[0]) + [f"{bias} bias"] * (bias != BIASES[0])
+    chosen = {"gate": (gate, GATES), "bias": (bias, BIASES), "start": (initial, STARTS)}
+    departures = [f"{reading} {what}" for what, (reading, known) in chosen.items() if reading != known[0]]
     return f"compositional ({', '.join(departures)})" if departures else "compositional"
 
 
@@ -161,20 +168,45 @@ def _gradients(chain: Sequence[GatedLayer], frames: list[Tensor], slope: Tensor)
         slope = below
 
 
-def _gated_layers(
-    chain: Sequence[Layer], batch: torch.Size, gate: str, bias: str, seed: Seeds, dtype: torch.dtype
-) -> list[GatedLayer]:
-    if gate not in GATES:
-        raise ParameterError(f"gate is {gate!r}; choose one of {', '.join(GATES)}.")
-    if bias not in BIASES:
-        raise ParameterError(f"bias is {bias!r}; choose one of {', '.join(BIASES)}.")
-    gated = []
+def check_readings(chain: Sequence[Layer], gate: str, bias: str) -> None:
+    """Raise a ParameterError for an unknown reading, or one that does not fit a layer."""
+    for name, reading, known in (("gate", gate, GATES), ("bias", bias, BIASES)):
+        if reading not in known:
+            raise ParameterError(f"{name} is {reading!r}; choose one of {', '.join(known)}.")
     for index, layer in enumerate(chain):
         rows, columns = layer.weight.shape[-2:]
         if rows != columns and (gate, bias) != ("published", "row"):
             raise ParameterError(
                 f"Layer {index} is {rows} x {columns}; layers that are not square need gate='published', bias='row'."
             )
-        P = random_matrix(columns, columns, batch, seed, index, layer.weight)
-        gated.append(GatedLayer(layer, P, gate, bias, dtype))
-    return gated
+
+
+def initial_matrices(
+    model: nn.Module, problem: Problem, gate: str, bias: str, initial: str, seed: Seeds
+) -> list[Tensor]:
+    """The matrix P `(..., in, in)` that each layer starts from."""
+    if initial not in STARTS:
+        raise ParameterError(f"initial is {initial!r}; choose one of {', '.join(STARTS)}.")
+    chain, batch = layers(model), problem.batch
+    if initial == "gates":
+        opened = gates(model, problem.mixture)
+        return [_gates_of_frames(layer, D, gate, bias) for layer, D in zip(chain, opened, strict=True)]
+    sides = [layer.weight.shape[-1] for layer in chain]
+    return [initial_matrix(initial, side, side, batch, seed, index, problem.output) for index, side in enumerate(sides)]
+
+
+def _gates_of_frames(layer: Layer, opened: Tensor, gate: str, bias: str) -> Tensor:
+    """P for which Eq. (19) gives every entry of a row the share of frames in which the row's unit is open.
+
+    That is a matrix of rank one, so P is one too, and one system of equations for a vector gives it.
+    """
+    share, B = opened.mean(-1, keepdim=True), biased(layer, bias)
+    ones = torch.ones_like(B[..., :1])
+    if gate == "printed":
+        return share @ _solution(B, ones).mT
+    return ones.new_ones(B.shape[-1], 1) @ _solution(B, share).mT
+
+
+def _solution(B: Tensor, right: Tensor) -> Tensor:
+    """The least-squares solution of least norm, in double precision."""
+    return (torch.linalg.pinv(B.double()) @ right.double()).to(right)

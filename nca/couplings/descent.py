@@ -1,18 +1,54 @@
-"""The loop of Algorithm 1, the same for both strategies."""
+"""The loop of Algorithm 1, the same for both strategies, and the solver A that it is handed."""
 
-from typing import Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
+from torch.optim import Adam, Optimizer
 from tqdm import trange
 
+from nca.errors import ParameterError
 
-class Descent(Protocol):
-    """A strategy under way: each step returns the loss E `(...)` before it."""
-
-    def step(self) -> Tensor: ...
+Solver = Callable[[Sequence[Tensor]], Optimizer]
 
 
-def descend(descent: Descent, iterations: int, label: str | None) -> Tensor:
-    """The losses `(..., iterations)` of so many steps; a label shows a bar."""
-    return torch.stack([descent.step() for _ in trange(iterations, desc=label, disable=label is None)], -1)
+def adam(learning_rate: float = 4e-4) -> Solver:
+    """The paper's solver (Sec. 4.2), in one pass over each matrix.
+
+    Raises:
+        ParameterError: for a rate that is not above zero.
+    """
+    if not learning_rate > 0:
+        raise ParameterError(f"learning_rate is {learning_rate}; it must be above zero.")
+    return partial(Adam, lr=learning_rate, fused=True)
+
+
+class Descent(ABC):
+    """A strategy under way. A subclass sets `optimizer`, over the matrices whose gradients `differentiate` sets."""
+
+    optimizer: Optimizer
+
+    @abstractmethod
+    def differentiate(self) -> Tensor:
+        """E `(...)` of Eq. (15) at the present matrices; sets their gradients."""
+
+    @abstractmethod
+    def matrix(self) -> Tensor:
+        """C `(..., out, bins)` at the present matrices."""
+
+    def step(self) -> Tensor:
+        """One step of the solver; returns E before it."""
+        loss: Tensor = self.optimizer.step(self.differentiate)  # type: ignore[arg-type, assignment]
+        return loss
+
+    def run(self, iterations: int, label: str | None = None) -> Tensor:
+        """The losses `(..., iterations)` of so many steps; a label shows a bar.
+
+        Raises:
+            ParameterError: for fewer than one iteration.
+        """
+        if iterations < 1:
+            raise ParameterError(f"iterations is {iterations}; give at least one.")
+        return torch.stack([self.step() for _ in trange(iterations, desc=label, disable=label is None)], -1)

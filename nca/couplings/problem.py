@@ -24,13 +24,20 @@ def pose(model: nn.Module, mixture: Tensor) -> Problem:
     """Check the mixture and let the model speak once: y <- M(x), the first line of Algorithm 1.
 
     Raises:
-        ParameterError: for a mixture without frames or of another number of bins than the model takes.
+        ParameterError: for a mixture without frames, of another number of bins than the model takes, or of another type
+            or device than the model's.
         DataError: for magnitudes that are negative or not finite.
     """
-    bins = layers(model)[0].weight.shape[-1]
+    weight = layers(model)[0].weight
+    bins = weight.shape[-1]
     if mixture.ndim < 2 or mixture.shape[-1] < 1 or mixture.shape[-2] != bins:
         raise ParameterError(
             f"The mixture must be (..., {bins} bins, at least one frame) for this model, not {tuple(mixture.shape)}."
+        )
+    if (mixture.dtype, mixture.device) != (weight.dtype, weight.device):
+        raise ParameterError(
+            f"The mixture is {mixture.dtype} on {mixture.device} and the model {weight.dtype} on {weight.device};"
+            " everything is computed where both are, so convert one with .to()."
         )
     if not torch.isfinite(mixture).all() or (mixture < 0).any():
         raise DataError(
@@ -41,12 +48,34 @@ def pose(model: nn.Module, mixture: Tensor) -> Problem:
     return Problem(mixture.detach(), output, output.shape[:-2])
 
 
-def check_iterations(iterations: int, learning_rate: float) -> None:
-    """Raise a ParameterError for a solver that would not move."""
-    if iterations < 1:
-        raise ParameterError(f"iterations is {iterations}; give at least one.")
-    if not learning_rate > 0:
-        raise ParameterError(f"learning_rate is {learning_rate}; it must be above zero.")
+def gates(model: nn.Module, mixture: Tensor) -> list[Tensor]:
+    """Which units are open: per layer a tensor `(..., out, frames)` of 0 and 1; all ones where no ReLU follows."""
+    x, opened = mixture, []
+    for W, b, rectified in layers(model):
+        z = W @ x + b
+        D = (z > 0).to(z) if rectified else torch.ones_like(z)
+        x = D * z
+        opened.append(D)
+    return opened
+
+
+def initial_matrix(
+    initial: str, rows: int, columns: int, batch: torch.Size, seeds: Seeds, stream: int, like: Tensor
+) -> Tensor:
+    """What an optimisation starts from, `(*batch, rows, columns)`: a reading of Algorithm 1's `rnd`.
+
+    `normal` is the paper's, :func:`random_matrix`; `zeros` and `identity` are what they say.
+
+    Raises:
+        ParameterError: for any other name.
+    """
+    if initial == "normal":
+        return random_matrix(rows, columns, batch, seeds, stream, like)
+    if initial == "zeros":
+        return like.new_zeros(*batch, rows, columns)
+    if initial == "identity":
+        return torch.eye(rows, columns, dtype=like.dtype, device=like.device).repeat(*batch, 1, 1)
+    raise ParameterError(f"initial is {initial!r}; choose one of normal, zeros, identity.")
 
 
 def random_matrix(rows: int, columns: int, batch: torch.Size, seeds: Seeds, stream: int, like: Tensor) -> Tensor:
