@@ -8,7 +8,15 @@ from torch import Tensor, nn
 
 from nca.couplings import Couplings
 from nca.errors import SilentReferenceError
-from nca.metrics import chance_tod_ratio, correlation, null_space_share, snr, tod_ratio
+from nca.metrics import (
+    chance_tod_ratio,
+    correlation,
+    null_space_share,
+    octave_profile,
+    shuffled_tod_ratios,
+    snr,
+    tod_ratio,
+)
 from nca.models import apply_decoded
 
 
@@ -20,6 +28,7 @@ class Diagnostics:
         strategy: how the matrix was found.
         target: what it maps the mixture to, `output` or `voice`.
         tod_ratio, chance: TOD-R (Eq. 22), None for a diagonal matrix, and that of a matrix of independent entries.
+        chance_deviation: standard deviation of the TOD-R of this matrix's own entries with the columns shuffled.
         snr_model: the approximation against the model's voice (Table 2).
         snr_voice: the approximation against the true voice (Table 3).
         snr_model_voice: the model's voice against the true voice (Table 3, last row).
@@ -27,6 +36,8 @@ class Diagnostics:
         exact_correlation: Pearson correlation of its entries with the mean exact mapping's.
         exact_distance: Frobenius distance to the mean exact mapping over that one's norm.
         exact_tod_ratio: TOD-R of the mean exact mapping.
+        seed_correlation: correlation of its entries with the same strategy's from another seed; None if not given.
+        profile: mean magnitude on the diagonal and in octaves of the distance from it (1, 2 to 3, 4 to 7, ...).
         first_loss, last_loss: E of Eq. (15) before the first and the last iteration; None without iterations.
     """
 
@@ -34,6 +45,7 @@ class Diagnostics:
     target: str
     tod_ratio: float | None
     chance: float
+    chance_deviation: float | None
     snr_model: float | None
     snr_voice: float | None
     snr_model_voice: float | None
@@ -41,6 +53,8 @@ class Diagnostics:
     exact_correlation: float
     exact_distance: float
     exact_tod_ratio: float | None
+    seed_correlation: float | None
+    profile: tuple[float, ...]
     first_loss: float | None
     last_loss: float | None
 
@@ -56,13 +70,21 @@ def estimate(model: nn.Module, couplings: Couplings, mixture: Tensor) -> Tensor:
     return made if couplings.target == "voice" else apply_decoded(model, made, mixture)
 
 
-def diagnose(model: nn.Module, couplings: Couplings, mixture: Tensor, voice: Tensor, exact: Couplings) -> Diagnostics:
+def diagnose(
+    model: nn.Module,
+    couplings: Couplings,
+    mixture: Tensor,
+    voice: Tensor,
+    exact: Couplings,
+    sibling: Couplings | None = None,
+) -> Diagnostics:
     """The diagnostics of one matrix `(bins, bins)` on one segment.
 
     Args:
         model: the network that the matrix imitates.
         mixture, voice: magnitudes `(bins, frames)`, standardised as the model sees them.
         exact: the mean exact mapping of the same model and segment.
+        sibling: what the same strategy found from another seed.
     """
     approximation, output = estimate(model, couplings, mixture), model(mixture)
     C, E = couplings.matrix, exact.matrix
@@ -72,6 +94,7 @@ def diagnose(model: nn.Module, couplings: Couplings, mixture: Tensor, voice: Ten
         target=couplings.target,
         tod_ratio=_finite(tod_ratio(C)),
         chance=chance_tod_ratio(C.shape[-1]),
+        chance_deviation=_finite(shuffled_tod_ratios(C).std()),
         snr_model=_unless_silent(snr, output, approximation),
         snr_voice=_unless_silent(snr, voice, approximation),
         snr_model_voice=_unless_silent(snr, voice, output),
@@ -79,14 +102,16 @@ def diagnose(model: nn.Module, couplings: Couplings, mixture: Tensor, voice: Ten
         exact_correlation=correlation(C, E).item(),
         exact_distance=((C - E).norm() / E.norm()).item(),
         exact_tod_ratio=_finite(tod_ratio(E)),
+        seed_correlation=None if sibling is None else correlation(C, sibling.matrix).item(),
+        profile=tuple(octave_profile(C).tolist()),
         first_loss=first,
         last_loss=last,
     )
 
 
 def as_table(diagnostics: Iterable[Diagnostics]) -> pd.DataFrame:
-    """One row a matrix, one column a figure."""
-    return pd.DataFrame([asdict(d) for d in diagnostics])
+    """One row a matrix, one column a figure; the profiles, which are several, are left out."""
+    return pd.DataFrame([asdict(d) for d in diagnostics]).drop(columns="profile")
 
 
 def _finite(ratio: Tensor) -> float | None:

@@ -1,6 +1,7 @@
 """TOD-R, SNR and what goes beside them (Eq. 22, Sec. 4.2)."""
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -28,6 +29,19 @@ def tod_ratio(matrix: Tensor) -> Tensor:
 def chance_tod_ratio(bins: int) -> float:
     """TOD-R expected of a matrix of independent, equally distributed entries: sqrt(N) / (N - 1)."""
     return math.sqrt(bins) / (bins - 1) if bins > 1 else math.inf
+
+
+def shuffled_tod_ratios(matrix: Tensor, draws: int = 100, seed: int = 0) -> Tensor:
+    """TOD-R `(..., draws)` of the same entries with the columns in random orders.
+
+    Chance for a matrix of this one's own distribution of entries, unequal rows and columns included: a TOD-R that lies
+    within their spread says nothing about a diagonal.
+    """
+    bins, generator = matrix.shape[-1], torch.Generator().manual_seed(seed)
+    magnitude = matrix.abs().double()
+    rows, total = torch.arange(bins), magnitude.sum((-2, -1))
+    traces = [magnitude[..., rows, torch.randperm(bins, generator=generator)].sum(-1) for _ in range(draws)]
+    return torch.stack([math.sqrt(bins) * trace / (total - trace) for trace in traces], -1)
 
 
 def snr(reference: Tensor, estimate: Tensor) -> Tensor:
@@ -85,3 +99,14 @@ def diagonal_profile(matrix: Tensor) -> Tensor:
     distance = (index[:, None] - index[None, :]).abs().flatten()
     sums = matrix.new_zeros(*matrix.shape[:-2], bins).index_add(-1, distance, matrix.abs().flatten(-2))
     return sums / torch.bincount(distance, minlength=bins)
+
+
+def octave_profile(matrix: Tensor) -> Tensor:
+    """Mean magnitude `(..., octaves)` on the diagonal, at distance 1 from it, at 2 and 3, at 4 to 7, and so on."""
+    bins = matrix.shape[-1]
+    profile = diagonal_profile(matrix)
+    entries = 2 * (bins - torch.arange(bins, device=matrix.device))
+    entries[0] = bins
+    edges = [0, *(2**k for k in range(bins.bit_length()) if 2**k < bins), bins]
+    means = [(profile[..., a:b] * entries[a:b]).sum(-1) / entries[a:b].sum() for a, b in pairwise(edges)]
+    return torch.stack(means, -1)

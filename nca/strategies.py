@@ -5,7 +5,16 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from nca.couplings import Couplings, compositional, equaliser, identity, least_squares, linear_composition, student
+from nca.couplings import (
+    Couplings,
+    compositional,
+    equaliser,
+    identity,
+    least_squares,
+    linear_composition,
+    ridge,
+    student,
+)
 from nca.couplings.problem import Seeds
 from nca.errors import ParameterError
 from nca.mapping import mean_mapping
@@ -16,9 +25,12 @@ ITERATED: dict[str, Callable[..., Couplings]] = {
     "compositional": compositional,
     "compositional (published gate)": partial(compositional, gate="published"),
     "compositional (row bias)": partial(compositional, bias="row"),
+    "compositional (gates start)": partial(compositional, initial="gates"),
 }
+SEEDED = ("student", "compositional", "compositional (published gate)", "compositional (row bias)")  # draw their start
 CLOSED: dict[str, Callable[[nn.Module, Tensor], Couplings]] = {
     "least squares": least_squares,
+    "ridge": ridge,
     "linear composition": lambda model, mixture: linear_composition(model),
     "equaliser": equaliser,
     "identity": lambda model, mixture: identity(mixture.shape[-2]),

@@ -38,7 +38,7 @@ def test_every_figure_of_a_matrix(model):
     assert figures.exact_distance == pytest.approx(np.linalg.norm(C - E) / np.linalg.norm(E))
     assert (figures.first_loss, figures.last_loss) == (found.loss[0].item(), found.loss[-1].item())
     assert figures.silent == []
-    assert list(as_table([figures]).columns) == list(vars(figures))
+    assert list(as_table([figures]).columns) == [name for name in vars(figures) if name != "profile"]
 
 
 def test_the_identity_is_the_mixture_for_every_model(model):

@@ -1,6 +1,6 @@
 """The neural couplings algorithm and its baselines (Sec. 3, Algorithm 1)."""
 
-from nca.couplings.closed_form import equaliser, identity, least_squares, linear_composition, ridge
+from nca.couplings.closed_form import equaliser, identity, l1_optimum, least_squares, linear_composition, ridge
 from nca.couplings.compositional import compositional
 from nca.couplings.result import Couplings
 from nca.couplings.storage import load_matrices, save_matrices

@@ -42,14 +42,15 @@ def equaliser(model: nn.Module, mixture: Tensor) -> Couplings:
 
 
 @torch.no_grad()
-def least_squares(model: nn.Module, mixture: Tensor) -> Couplings:
-    """The matrix of least Frobenius norm among those that minimise ||y - C x|| in the L2 sense.
+def least_squares(model: nn.Module, mixture: Tensor, start: Tensor | None = None) -> Couplings:
+    """The matrix nearest to `start` among those that minimise ||y - C x|| in the L2 sense.
 
-    Where there are fewer frames than bins it meets the model's output exactly and has no energy in the null space of
-    the mixture: what the data determine, and nothing else.
+    Where there are fewer frames than bins it meets the model's output exactly. Without a start it is the one of least
+    Frobenius norm, with no energy in the null space of the mixture: what the data determine, and nothing else.
     """
     problem = pose(model, mixture)
-    C = problem.output @ torch.linalg.pinv(problem.mixture.double()).to(problem.output)
+    X = torch.linalg.pinv(problem.mixture.double()).to(problem.output)
+    C = problem.output @ X if start is None else start + (problem.output - start @ problem.mixture) @ X
     return Couplings("least squares", C)
 
 

@@ -1,6 +1,6 @@
 """What every strategy returns."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from torch import Tensor
@@ -25,3 +25,8 @@ class Couplings:
     def __call__(self, mixture: Tensor) -> Tensor:
         """What C makes of mixture magnitudes `(..., in bins, frames)`: an approximation of its target."""
         return self.matrix @ mixture
+
+    def element(self, index: int) -> "Couplings":
+        """The couplings of one element of the leading batch dimension."""
+        loss = None if self.loss is None else self.loss[index]
+        return replace(self, matrix=self.matrix[index], loss=loss)
