@@ -1,15 +1,16 @@
 """Sweeps that are killed with signal 9, again and again: nothing is lost, nothing runs twice, the table is the same."""
 
 import random
+import shutil
 import time
 from pathlib import Path
 
 import psutil
 import pytest
-from sweeps.harness import HERE, cluster, done, kernels, run, start
+from sweeps.harness import HERE, cluster, done, end, kernels, run, start
 
-GRID = HERE / "grid50.yml"
-KILLS = 24
+GRID, RUNS = HERE / "grid50.yml", 52
+Records = dict[str, tuple[int, int]]
 
 
 @pytest.fixture(scope="module")
@@ -24,28 +25,43 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 @pytest.mark.slow
 def test_kill_9_of_sweep_worker_and_kernel(tmp_path: Path, undisturbed: bytes) -> None:
     chance = random.Random(7)
-    kills = dict.fromkeys(("sweep", "kernel", "worker"), 0)
-    before: dict[str, tuple[int, int]] = {}
+    before = _disturb(tmp_path, ["sweep", "kernel"] * 6, chance, {}, [])
     with cluster(tmp_path) as (address, nannies):
-        while sum(kills.values()) < KILLS:
-            there = ["--scheduler", address] if chance.random() < 0.5 else []
-            sweep = start(tmp_path, GRID, *there)
-            while sweep.poll() is None and sum(kills.values()) < KILLS:
-                time.sleep(chance.uniform(0.3, 2.5))
-                kind = chance.choice(("sweep", "kernel", "worker") if there else ("sweep", "kernel"))
-                kills[kind] += _kill(kind, sweep.pid, [nanny.pid for nanny in nannies], chance)
-            sweep.kill()
-            sweep.communicate()
-            now = done(tmp_path / "store")
-            assert before.items() <= now.items(), "a run that was done has run again"
-            before = now
-            if len(now) == 52:  # all done before enough was killed: forget half of them
-                before = _forget(tmp_path / "store", chance)
+        workers = [nanny.pid for nanny in nannies]
+        before = _disturb(tmp_path, ["sweep", "kernel", "worker"] * 4, chance, before, workers, "--scheduler", address)
     code, output = run(tmp_path, GRID)
     assert code == 0, output
-    assert min(kills.values()) > 0
     assert before.items() <= done(tmp_path / "store").items()
     assert (tmp_path / "store" / "results.csv").read_bytes() == undisturbed
+
+
+def _disturb(
+    folder: Path, kinds: list[str], chance: random.Random, before: Records, nannies: list[int], *there: str
+) -> Records:
+    """Sweep and kill what `kinds` say, in random order at random moments; a sweep that has ended starts again."""
+    sweep = None
+    for kind in chance.sample(kinds, len(kinds)):
+        until = time.monotonic() + 120
+        while True:
+            if sweep is None or sweep.poll() is not None:
+                if sweep is not None:
+                    end(sweep)
+                now = done(folder / "store")
+                assert before.items() <= now.items(), "a run that was done has run again"
+                # all done before enough was killed: forget half of them
+                before = _forget(folder / "store", chance) if len(now) == RUNS else now
+                sweep = start(folder, GRID, *there)
+            time.sleep(chance.uniform(0.1, 2.5))
+            if _kill(kind, sweep.pid, nannies, chance):
+                break
+            assert time.monotonic() < until, f"no {kind} to kill"
+        if kind == "sweep":
+            end(sweep)
+    if sweep is not None:
+        end(sweep)
+    now = done(folder / "store")
+    assert before.items() <= now.items(), "a run that was done has run again"
+    return now
 
 
 @pytest.mark.slow
@@ -81,8 +97,7 @@ def _kill(kind: str, sweep: int, nannies: list[int], chance: random.Random) -> b
     return True
 
 
-def _forget(store: Path, chance: random.Random) -> dict[str, tuple[int, int]]:
-    import shutil
+def _forget(store: Path, chance: random.Random) -> Records:
 
     for record in sorted(store.glob("[!.]*/*/record.json")):
         if chance.random() < 0.5:

@@ -30,6 +30,14 @@ def start(folder: Path, *arguments: str | Path, **extra: str) -> "subprocess.Pop
     )
 
 
+def end(sweep: "subprocess.Popen[str]") -> None:
+    """Kill a sweep, if it still runs, and close what was open to it."""
+    sweep.kill()
+    sweep.wait()
+    if sweep.stdout:
+        sweep.stdout.close()
+
+
 def run(folder: Path, *arguments: str | Path, timeout: float = 300, **extra: str) -> tuple[int, str]:
     """Exit code and output of `nca sweep ARGUMENTS` in `folder`."""
     process = start(folder, *arguments, **extra)
