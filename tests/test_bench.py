@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from conftest import spectra
+from samples import spectra
 
 from nca.bench import Composed, machine, peak_memory
 from nca.cli import main

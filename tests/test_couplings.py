@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from conftest import spectra, trained_like
+from samples import spectra, trained_like
 from torch import nn
 
 from nca.couplings import compositional, equaliser, identity, least_squares, linear_composition, ridge, student

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import spectra, trained_like
+from samples import spectra, trained_like
 
 from nca.couplings import Couplings, identity, linear_composition, load_matrices, save_matrices
 from nca.diagnostics import as_table, diagnose, estimate

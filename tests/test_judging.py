@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 import torch
-from conftest import spectra, trained_like
+from samples import spectra, trained_like
 
 from nca.couplings import compositional, student
 from nca.errors import ParameterError

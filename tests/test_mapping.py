@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from conftest import spectra, trained_like
+from samples import spectra, trained_like
 from torch import nn
 
 from nca.couplings import linear_composition

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 import torch
-from conftest import spectra
 from hypothesis import given
 from hypothesis import strategies as st
+from samples import spectra
 
 from nca.errors import ParameterError, SilentReferenceError
 from nca.metrics import (
