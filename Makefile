@@ -19,7 +19,8 @@ test: .venv/.ready  ## lint, types and the fast tests
 	$(PYTEST) -m "not slow and not browser"
 
 test-all: test  ## the slow and the browser tests as well
-	$(PYTEST) -m "slow or browser"
+	$(PYTEST) -m "(slow or browser) and not timing"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m timing tests
 
 lab: .venv/.ready  ## JupyterLab on the text notebooks
 	$(BIN)/jupyter lab notebooks
