@@ -1,9 +1,12 @@
 """What the figures show is what they were given: axes in the right units, rows normalised, every run a line."""
 
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 
 from nca import figures
 from nca.spectra import Geometry
@@ -66,3 +69,18 @@ def test_the_graphs_of_figure_1():
     assert [len(axis.texts) for axis in figure.axes] == [3, 5, 3]
     dashed = [patch for axis in figure.axes for patch in axis.patches if patch.get_linestyle() == "--"]
     assert len(dashed) == 1
+
+
+def test_a_picture_is_light_and_at_twice_the_screens_pixels():
+    matrix = torch.randn(BINS, BINS, generator=torch.Generator().manual_seed(0))
+    figure = figures.compositions({"DAE": matrix, "SF": matrix}, SMALL)
+    content, size = figures.picture(figure)
+    image = Image.open(io.BytesIO(content))
+    assert image.size == (2 * size["width"], 2 * size["height"]) == (1680, 600)
+    assert image.mode == "P"
+    usual = io.BytesIO()
+    figure.savefig(usual, format="png", dpi=200)
+    assert len(content) < len(usual.getvalue())
+    shown = np.asarray(image.convert("RGB"), dtype=float)
+    difference = np.abs(shown - np.asarray(Image.open(usual).convert("RGB"), dtype=float))
+    assert difference.mean() < 2
