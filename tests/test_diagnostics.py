@@ -38,6 +38,13 @@ def test_every_figure_of_a_matrix(model):
     assert figures.exact_distance == pytest.approx(np.linalg.norm(C - E) / np.linalg.norm(E))
     assert (figures.first_loss, figures.last_loss) == (found.loss[0].item(), found.loss[-1].item())
     assert figures.silent == []
+    assert figures.seed_correlation is None
+    sibling = by_strategy("compositional", model, mixture, iterations=3, seed=1)
+    other = diagnose(model, found, mixture, voice, exact, sibling)
+    assert other.seed_correlation == pytest.approx(np.corrcoef(C.ravel(), sibling.matrix.numpy().ravel())[0, 1])
+    assert figures.profile[0] == pytest.approx(np.abs(np.diag(C)).mean())
+    assert len(figures.profile) == 5
+    assert figures.chance_deviation > 0
     assert list(as_table([figures]).columns) == [name for name in vars(figures) if name != "profile"]
 
 

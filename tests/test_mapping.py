@@ -6,8 +6,10 @@ from samples import spectra, trained_like
 from torch import nn
 
 from nca.couplings import linear_composition
-from nca.mapping import frame_mappings, mean_jacobian, mean_mapping, offsets
+from nca.mapping import frame_mappings, mean_jacobian, mean_mapping, offset_share, offsets
 from nca.models import decode
+from nca.spectra import analyse, profile
+from nca.tracks import real_song
 
 
 @pytest.mark.parametrize(("dtype", "bound"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])
@@ -67,3 +69,34 @@ def test_one_layer_and_closed_units():
     net = nn.Sequential(nn.Linear(3, 3), nn.ReLU()).double()
     net[0].weight.data, net[0].bias.data = -torch.eye(3).double(), torch.zeros(3).double()
     assert (mean_mapping(net, spectra(3, 4)).matrix == 0).all()
+
+
+def test_the_share_of_the_offsets(model):
+    mixture = spectra(batch=(2,))
+    share = offset_share(model, mixture)
+    for i in range(2):
+        carried = torch.stack([m.offset for m in frame_mappings(model, mixture[i])], -1)
+        assert share[i].item() == pytest.approx((carried.norm() / decode(model, mixture[i]).norm()).item())
+    for bias in model.biases:
+        bias.zero_()
+    assert (offset_share(model, mixture) == 0).all()
+    assert offset_share(model, 0 * mixture[0]) == 0  # and a silent output is no division by zero
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("dtype", "bound"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])
+@pytest.mark.parametrize("name", ["DAE", "MSS-DAE", "SF"])
+def test_every_frame_of_the_real_song(name, dtype, bound):
+    """The mapping makes the output, frame by frame, and its closed-form mean is the mean of the frames."""
+    geometry = profile("demo")
+    mixture = analyse(real_song(), geometry).mixture.abs()
+    mixture = (mixture / mixture.std(-1, keepdim=True)).to(dtype)
+    model = trained_like(name, geometry.bins).to(dtype)
+    output, made, total = decode(model, mixture), torch.empty_like(mixture), torch.zeros(513, 513, dtype=dtype)
+    for t, mapping in enumerate(frame_mappings(model, mixture)):
+        made[:, t] = mapping.matrix @ mixture[:, t] + mapping.offset
+        total += mapping.matrix
+    assert mixture.shape[-1] > 600
+    assert (made - output).abs().max() <= bound * output.abs().max()
+    mean = mean_mapping(model, mixture).matrix
+    assert (total / mixture.shape[-1] - mean).norm() <= 1e-6 * mean.norm()

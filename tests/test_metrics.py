@@ -15,6 +15,8 @@ from nca.metrics import (
     correlation,
     diagonal_profile,
     null_space_share,
+    octave_profile,
+    shuffled_tod_ratios,
     si_sdr,
     snr,
     tod_ratio,
@@ -99,3 +101,25 @@ def test_correlation_and_diagonal_profile():
     assert correlation(a, 3 - 2 * a).item() == pytest.approx(-1)
     slow = [np.mean([abs(a[i, j].item()) for i in range(5) for j in range(5) if abs(i - j) == d]) for d in range(5)]
     np.testing.assert_allclose(diagonal_profile(a), slow, rtol=1e-12)
+
+
+def test_octaves_of_the_profile_gather_its_distances():
+    a = torch.randn(11, 11, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    octaves = [(0, 0), (1, 1), (2, 3), (4, 7), (8, 10)]
+    near = [[abs(a[i, j].item()) for i in range(11) for j in range(11) if lo <= abs(i - j) <= hi] for lo, hi in octaves]
+    np.testing.assert_allclose(octave_profile(a), [np.mean(each) for each in near], rtol=1e-12)
+    assert octave_profile(torch.ones(1, 1)).tolist() == [1]
+
+
+def test_shuffled_columns_are_chance_whatever_the_scales_of_rows_and_columns():
+    generator = torch.Generator().manual_seed(0)
+    scales = 10 ** torch.randn(2, 200, dtype=torch.float64, generator=generator)
+    noise = torch.randn(200, 200, dtype=torch.float64, generator=generator)
+    for matrix in (noise, noise * scales[0][:, None], noise * scales[0][:, None] * scales[1]):
+        drawn = shuffled_tod_ratios(matrix, draws=200)
+        assert drawn.shape == (200,)
+        assert abs(drawn.mean() - chance_tod_ratio(200)) < 4 * drawn.std() / 200**0.5
+        assert abs(tod_ratio(matrix) - drawn.mean()) < 5 * drawn.std()
+    diagonal = noise + 3 * torch.eye(200)
+    assert tod_ratio(diagonal) > shuffled_tod_ratios(diagonal).max()
+    assert torch.equal(shuffled_tod_ratios(noise, 3, seed=4), shuffled_tod_ratios(noise, 3, seed=4))
