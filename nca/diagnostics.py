@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import pandas as pd
 from torch import Tensor, nn
@@ -62,6 +63,12 @@ class Diagnostics:
     def silent(self) -> list[str]:
         """Names of the SNRs that were left out because their reference is silent."""
         return [f.name for f in fields(self) if f.name.startswith("snr") and getattr(self, f.name) is None]
+
+    def row(self) -> dict[str, Any]:
+        """All of it as single values, the profile as `magnitude_at_` its octaves' first distances."""
+        distances = [0, *(2**octave for octave in range(len(self.profile) - 1))]
+        flat = {name: value for name, value in asdict(self).items() if name != "profile"}
+        return flat | {f"magnitude_at_{d}": value for d, value in zip(distances, self.profile, strict=True)}
 
 
 def estimate(model: nn.Module, couplings: Couplings, mixture: Tensor) -> Tensor:

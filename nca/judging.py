@@ -1,7 +1,6 @@
 """Every strategy on one segment, from several seeds, and the exact mapping of the network before its training."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from torch import Tensor
@@ -38,11 +37,11 @@ def judge(
         found = _from_starts(name, model, mixture, iterations, starts)
         for start, couplings in enumerate(found):
             sibling = found[start - 1] if len(found) > 1 else None
-            figures = asdict(diagnose(model, couplings, mixture, voice, exact, sibling))
+            figures = diagnose(model, couplings, mixture, voice, exact, sibling).row()
             rows.append({"start": start, "offset_share": share, **figures})
     blank = build(model.name, model.bins, untrained).to(mixture).requires_grad_(False)
     before = mean_mapping(blank, mixture)
-    figures = asdict(diagnose(blank, before, mixture, voice, exact)) | {"strategy": UNTRAINED}
+    figures = diagnose(blank, before, mixture, voice, exact).row() | {"strategy": UNTRAINED}
     return [*rows, {"start": 0, "offset_share": offset_share(blank, mixture).item(), **figures}]
 
 

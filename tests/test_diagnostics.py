@@ -44,6 +44,10 @@ def test_every_figure_of_a_matrix(model):
     assert other.seed_correlation == pytest.approx(np.corrcoef(C.ravel(), sibling.matrix.numpy().ravel())[0, 1])
     assert figures.profile[0] == pytest.approx(np.abs(np.diag(C)).mean())
     assert len(figures.profile) == 5
+    assert (figures.row()["magnitude_at_0"], figures.row()["magnitude_at_8"]) == figures.profile[
+        :: len(figures.profile) - 1
+    ]
+    assert all(value is None or isinstance(value, str | float) for value in figures.row().values())
     assert figures.chance_deviation > 0
     assert list(as_table([figures]).columns) == [name for name in vars(figures) if name != "profile"]
 
