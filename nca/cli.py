@@ -44,6 +44,12 @@ def bench(arguments: argparse.Namespace) -> None:
         write_json(arguments.json, {"machine": machine(arguments.device), "rows": table.to_dict("records")})
 
 
+def record(arguments: argparse.Namespace) -> None:
+    from nca.recording import record_store
+
+    record_store(arguments.store, arguments.file, arguments.command)
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line, one subparser a verb."""
     top = argparse.ArgumentParser(prog="nca", description=__doc__.splitlines()[0])
@@ -78,6 +84,12 @@ def parser() -> argparse.ArgumentParser:
     couplings.add_argument("--device", default="cpu", help="where to run, as torch names it")
     couplings.add_argument("--json", metavar="FILE", help="write the table there as well")
     couplings.set_defaults(run=bench)
+
+    keep = verbs.add_parser("record", help="keep what a long sweep found as one JSON file that a page can read")
+    keep.add_argument("store", help="of the sweep")
+    keep.add_argument("file", help="such as book/records/judged.json")
+    keep.add_argument("--command", required=True, help="with which the store is made again")
+    keep.set_defaults(run=record)
 
     page = verbs.add_parser("book", help="make the demo book: corpus, sweep, tables, pages")
     _corpus_size(page)

@@ -18,6 +18,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 from PIL import Image
 from torch import Tensor
 
+from nca.diagnostics import Diagnostics
 from nca.spectra import Geometry
 
 COLOURS = (
@@ -188,6 +189,29 @@ def descents(losses: Mapping[str, Mapping[str, Tensor]]) -> Figure:
     axes[0, 0].set(ylabel="L1 error, first = 1")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    return figure
+
+
+def diagnostics(found: Sequence[Diagnostics]) -> Figure:
+    """What is known of each matrix: TOD-R, share in the null space, agreement with the exact mapping, and profile.
+
+    Beside each TOD-R lies the spread of chance: two standard deviations about the TOD-R of shuffled columns.
+    """
+    figure, axes = _subplots(1, 4, figsize=(9, 0.3 * len(found) + 1.6))
+    heights = range(len(found))
+    for height, each in zip(heights, found, strict=True):
+        axes[0].plot(np.nan if each.tod_ratio is None else each.tod_ratio, height, "o", color=COLOURS[0])
+        axes[0].errorbar(each.chance, height, xerr=2 * (each.chance_deviation or 0), color="grey", capsize=2)
+        axes[3].loglog([1, *(2**k + 1 for k in range(len(each.profile) - 1))], each.profile, label=each.strategy)
+    for axis, name in ((axes[1], "null_space"), (axes[2], "exact_correlation")):
+        axis.plot([getattr(each, name) for each in found], heights, "o", color=COLOURS[0])
+    for axis, label in zip(
+        axes, ("TOD-R, chance in grey", "share in the null space", "correlation with exact"), strict=False
+    ):
+        axis.set(xlabel=label, yticks=heights, yticklabels=[each.strategy for each in found])
+        axis.invert_yaxis()
+        axis.label_outer()
+    axes[3].set(xlabel="distance in bands, one added", ylabel="mean magnitude")
     return figure
 
 

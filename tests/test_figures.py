@@ -7,9 +7,13 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from samples import trained_like
 
 from nca import figures
+from nca.diagnostics import diagnose
+from nca.mapping import mean_mapping
 from nca.spectra import Geometry
+from nca.strategies import by_strategy
 
 SMALL = Geometry(rate=2000, fft=64, window=32, hop=8)
 BINS = SMALL.bins
@@ -84,3 +88,19 @@ def test_a_picture_is_light_and_at_twice_the_screens_pixels():
     shown = np.asarray(image.convert("RGB"), dtype=float)
     difference = np.abs(shown - np.asarray(Image.open(usual).convert("RGB"), dtype=float))
     assert difference.mean() < 2
+
+
+def test_diagnostics_show_every_matrix_once():
+    model, mixture = trained_like("DAE", BINS).float(), torch.rand(BINS, 9, generator=torch.Generator().manual_seed(0))
+    exact = mean_mapping(model, mixture)
+    found = [
+        diagnose(model, by_strategy(name, model, mixture, iterations=2), mixture, mixture, exact)
+        for name in ("student", "identity", "mean exact mapping")
+    ]
+    tod, null, agreement, profile = figures.diagnostics(found).axes
+    dots = [line.get_xdata()[0] for line in tod.lines if line.get_marker() == "o"]
+    np.testing.assert_equal(dots, [found[0].tod_ratio, np.nan, found[2].tod_ratio])  # the identity has no finite one
+    assert [label.get_text() for label in tod.get_yticklabels()] == [each.strategy for each in found]
+    assert list(null.lines[0].get_xdata()) == [each.null_space for each in found]
+    assert agreement.lines[0].get_xdata()[2] == pytest.approx(1)
+    assert [tuple(line.get_ydata()) for line in profile.lines] == [each.profile for each in found]
