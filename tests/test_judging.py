@@ -52,7 +52,7 @@ def test_what_draws_its_start_depends_on_the_seed_and_nothing_else_does(model):
 
 @pytest.mark.parametrize("strategy", ["student", "compositional"])
 def test_the_papers_solver_is_the_default_of_the_trials(strategy):
-    model, mixture = trained_like("DAE"), spectra()
+    model, mixture = trained_like("DAE").requires_grad_(), spectra()
     direct = {"student": student, "compositional": compositional}[strategy](model, mixture, iterations=12)
     found = solve(model, mixture, strategy=strategy, iterations=12)
     torch.testing.assert_close(found.matrix, direct.matrix)

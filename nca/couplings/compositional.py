@@ -101,7 +101,6 @@ def compositional(
         ParameterError, DataError: see :func:`nca.couplings.problem.pose`; an unknown reading; a reading that does not
             fit a non-square layer.
     """
-    check_readings(layers(model), gate, bias)
     descent = CompositionalDescent(model, mixture, adam(learning_rate), gate, bias, initial, seed, precision)
     loss = descent.run(iterations, "compositional" if progress else None)
     return Couplings(_name(gate, bias, initial), descent.matrix(), loss=loss)
@@ -110,6 +109,7 @@ def compositional(
 class CompositionalDescent(Descent):
     """Algorithm 1 with S = compositional, for any solver; the arguments are those of :func:`compositional`."""
 
+    @torch.no_grad()
     def __init__(
         self,
         model: nn.Module,
@@ -124,6 +124,7 @@ class CompositionalDescent(Descent):
         problem = pose(model, mixture)
         dtype = product_type(precision, problem.output.dtype)
         self.layers, self.gate, self.bias = layers(model), gate, bias
+        check_readings(self.layers, gate, bias)
         self.mixture, self.output = aligned(problem.mixture).to(dtype), aligned(problem.output)
         start = initial_matrices(model, problem, gate, bias, initial, seed)
         self.chain = [GatedLayer(layer, P, gate, bias, dtype) for layer, P in zip(self.layers, start, strict=True)]

@@ -48,6 +48,7 @@ def student(
 class StudentDescent(Descent):
     """Algorithm 1 with S = student, for any solver; the arguments are those of :func:`student`."""
 
+    @torch.no_grad()
     def __init__(
         self,
         model: nn.Module,
