@@ -1,5 +1,6 @@
 """The demo book from nothing: corpus, sweep, tables, pages. Each step goes on where an earlier attempt stopped."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -50,5 +51,6 @@ def build_pages(root: Path) -> Path:
     builder = Path(sys.executable).with_name("jupyter-book")
     built = subprocess.run([builder, "build", root, "-W", "-n", "--keep-going", "-q"])
     if built.returncode:
+        shutil.rmtree(root / "_build/.doctrees", ignore_errors=True)  # or the next build would forget the warnings
         raise RunError("The book does not build; the lines above say which page and why.")
     return (root / "_build/html/index.html").resolve()

@@ -29,7 +29,7 @@ def judge(
         model: trained.
         untrained: seed of the model's initialisation, whose exact mapping gets a row of its own.
         mixture, voice: magnitudes `(bins, frames)`, standardised as the model sees them.
-        strategies: names of :data:`nca.strategies.STRATEGIES`; those that draw their start run once a seed, in a batch.
+        strategies: names of `nca.strategies.STRATEGIES`; those that draw their start run once a seed, in a batch.
     """
     exact, rows = mean_mapping(model, mixture), []
     share = offset_share(model, mixture).item()
