@@ -45,6 +45,7 @@ def train(
         DataError: for no frames, unequal signals, or a loss that is not finite.
     """
     _check(model, mixture, voice, seeds)
+    torch.set_flush_denormal(True)  # Adam's moments of units that stay closed decay to numbers that CPUs are slow with
     fates = [Progress(schedule.learning_rate) for _ in seeds]
     adam = instance_adam(model, schedule)
     bar = tqdm(desc=f"{model.name} x {len(seeds)}", total=schedule.epochs, unit="epoch", disable=not progress)
