@@ -23,7 +23,7 @@ test-all: test  ## the slow and the browser tests as well
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m timing tests
 
 lab: .venv/.ready  ## JupyterLab on the text notebooks
-	$(BIN)/jupyter lab notebooks
+	$(BIN)/jupyter lab --ServerApp.root_dir=notebooks --MappingKernelManager.root_dir=$(CURDIR)
 
 clean:  ## remove what was made: corpus, store, runs, results, book
 	rm -rf data store executed results _build
