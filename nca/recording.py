@@ -33,7 +33,6 @@ def record_store(store: Path | str, file: Path | str, command: str) -> None:
         "versions": runs[0]["versions"],
         "machine": {"cores": runs[0]["cores"], "threads": runs[0]["threads"]},
         "stages": dict(Counter(run["stage"] for run in runs)),
-        "cpu_minutes": round(sum(run["seconds"] for run in runs) / 60, 1),
         "modules": modules,
     }
     lines = [json.dumps(_rounded({name: run[name] for name in KEPT}), allow_nan=False) for run in runs]

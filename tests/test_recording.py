@@ -33,7 +33,6 @@ def test_rows_come_back_with_their_parameters(tmp_path):
     assert record["stages"] == {"judge": 2, "train": 1}
     assert record["modules"] == {"nca.judge": "m", "nca.train": "m"}
     assert record["runs"][0]["parameters"] == {"frames": 350, "strategies": ["x"]}
-    assert record["cpu_minutes"] == 1.5
 
 
 def test_what_is_missing_is_a_named_error(tmp_path):
