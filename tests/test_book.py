@@ -50,7 +50,7 @@ def test_every_other_grid_runs_too(project, monkeypatch):
         settings = TINY if grid.stem == "demo" else tiny
         assert sweep(grid, settings, progress=False).complete
         executed |= {stage.path.name for stage in plan(grid, settings).grid.stages.values()}
-    assert executed == {path.name for path in (ROOT / "notebooks").glob("*.md")}
+    assert executed == {path.name for path in (ROOT / "notebooks").rglob("*.md")}
 
 
 def test_tables_hold_every_strategy_and_model_with_their_parameters(project):

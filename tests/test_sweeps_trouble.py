@@ -127,7 +127,7 @@ def test_an_interrupt_ends_a_sweep_at_once_and_leaves_the_run_unfinished(tmp_pat
         time.sleep(0.1)
     family = kernels(sweep.pid)
     sweep.send_signal(2)
-    output, _ = sweep.communicate(timeout=15)
+    output, _ = sweep.communicate(timeout=60)  # papermill takes its time to notice that a kernel is gone
     assert (sweep.returncode, "goes on where it stopped" in output) == (130, True), output
     assert family
     assert not any(one.is_running() for one in family)
