@@ -11,17 +11,20 @@ from nca.sweeps.store import NOTEBOOK
 def publish(laid_out: Plan, is_done: Callable[[int], bool]) -> None:
     """Copy each executed page that is done to the grid's `pages` folder, whole or not at all, if it is not there yet.
 
-    The copy is called after the notebook; where a page has several runs, after notebook and run.
+    The copy is called after the notebook; where a page has several runs, after notebook and run. A page whose run is
+    not done loses its older copy, which would show numbers that nothing in the store stands behind.
     """
     if laid_out.grid.pages is None:
         return
     pages = [(one, run) for one, run in enumerate(laid_out.runs) if laid_out.grid.stages[run.stage].page]
     for one, run in pages:
-        if is_done(one):
-            content = (laid_out.folder(run) / NOTEBOOK).read_bytes()
-            copy = laid_out.grid.pages / _name(laid_out, run, (other for _, other in pages))
-            if not copy.is_file() or copy.read_bytes() != content:
-                write_bytes(copy, content)
+        copy = laid_out.grid.pages / _name(laid_out, run, (other for _, other in pages))
+        if not is_done(one):
+            copy.unlink(missing_ok=True)
+            continue
+        content = (laid_out.folder(run) / NOTEBOOK).read_bytes()
+        if not copy.is_file() or copy.read_bytes() != content:
+            write_bytes(copy, content)
 
 
 def _name(laid_out: Plan, run: Run, pages: Iterable[Run]) -> Path:
