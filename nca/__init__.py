@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from nca.separation import score_songs, separation_scores, voice_of
     from nca.spectra import analyse, build_store, open_store, profile, segments
     from nca.strategies import STRATEGIES, by_strategy
+    from nca.surveying import Case, drawn, survey
     from nca.tables import beside_paper, summarise, write_tables
     from nca.tracks import digest, open_tracks, real_song
     from nca.training import Schedule, Trained, load_trained, static_gain, train
@@ -63,6 +64,7 @@ _HOMES = {
     "separation": "score_songs separation_scores voice_of",
     "spectra": "analyse build_store open_store profile segments",
     "strategies": "STRATEGIES by_strategy",
+    "surveying": "Case drawn survey",
     "tables": "beside_paper summarise write_tables",
     "tracks": "digest open_tracks real_song",
     "training": "Schedule Trained load_trained static_gain train",

@@ -17,5 +17,9 @@ class SilentReferenceError(NCAError):
     """A ratio in dB was asked for against a reference without energy."""
 
 
+class MemoryLimitError(NCAError):
+    """Not even one problem fits into the memory of the device."""
+
+
 class RunError(NCAError):
     """A notebook run, a sweep or its store cannot go on."""
