@@ -43,8 +43,11 @@ def test_the_paper_profile_is_section_4_1():
     assert paper.frame_rate * 3.05 == pytest.approx(350, rel=0.01)
     assert (demo.bins, demo.bandwidth, demo.frame_rate) == (513, paper.bandwidth, paper.frame_rate)
     assert paper.scaled(11025) == demo
-    assert paper.scaled(16000).bins == 744
-    with pytest.raises(ParameterError, match="no profile 'big'; choose one of paper, demo"):
+    assert paper.scaled(16000) == profile("mir-1k")
+    assert profile("mir-1k").bins == 744
+    assert profile("mir-1k").bandwidth == pytest.approx(paper.bandwidth, rel=1e-4)
+    assert profile("mir-1k").frame_rate == pytest.approx(paper.frame_rate, rel=0.005)
+    with pytest.raises(ParameterError, match="no profile 'big'; choose one of paper, demo, mir-1k"):
         profile("big")
 
 
@@ -61,7 +64,7 @@ def test_stft_is_the_windowed_fourier_sum():
             assert found[k, t].item() == pytest.approx(direct, abs=1e-9)
 
 
-@pytest.mark.parametrize("name", ["paper", "demo"])
+@pytest.mark.parametrize("name", ["paper", "demo", "mir-1k"])
 def test_analysis_and_synthesis_round_trip(name):
     geometry = profile(name)
     samples = torch.rand(2, 30001, generator=torch.Generator().manual_seed(1)) * 2 - 1

@@ -52,6 +52,11 @@ def activation_confidence(stems: Mapping[str, np.ndarray], rate: int) -> np.ndar
     return expit(20.0 * (smooth - 0.15))
 
 
+def is_silent(samples: np.ndarray) -> bool:
+    """Whether no sample is above the smallest step of 16 bits, which a codec may leave of silence."""
+    return not (np.abs(samples) > 2.0**-15).any()
+
+
 def _hop(rate: int) -> int:
     """Half the generator's window of 4096 samples at 44.1 kHz, in samples of `rate`: 46 ms."""
     return max(1, round(2048 * rate / 44100))

@@ -2,6 +2,7 @@
 
 import os
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +11,28 @@ import soundfile
 from nca.errors import DataError
 
 
-def wav_header(path: Path) -> soundfile._SoundFileInfo:
-    """The header of a WAV file; raises `DataError` where it is unreadable, empty or cut off."""
+def audio_header(path: Path) -> soundfile._SoundFileInfo:
+    """The header of a WAV or FLAC file; raises `DataError` where it is unreadable, empty or cut off."""
     try:
         header = soundfile.info(path)
     except soundfile.LibsndfileError as error:
-        raise DataError(f"{path} cannot be read as WAV ({error.error_string}): replace it.") from error
+        kind = path.suffix[1:].upper()
+        raise DataError(f"{path} cannot be read as {kind} ({error.error_string}): replace it.") from error
     if header.frames == 0:
         raise DataError(f"{path} holds no samples: replace it, or remove its song.")
     if _riff_end(path) > path.stat().st_size:
         raise DataError(f"{path} is shorter than its header says: copy or export it again.")
     return header
+
+
+def check_alike(files: Sequence[Path], what: Sequence[str], first: str) -> None:
+    """Raise `DataError` where a file's header differs in one of `what` from that of the first, called `first`."""
+    headers = [audio_header(path) for path in files]
+    for path, header in zip(files, headers, strict=True):
+        for each in what:
+            here, there = getattr(header, each), getattr(headers[0], each)
+            if here != there:
+                raise DataError(f"{path} has {each} {here}, its {first} {there}: export a song's files alike.")
 
 
 def check_stems(path: Path) -> None:

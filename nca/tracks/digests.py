@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from nca.files import write_json
-from nca.tracks.reading import Tracks
+from nca.tracks.track import Tracks
 
 
 def digest(tracks: Tracks, cache: str | Path | None = None) -> str:
