@@ -26,7 +26,7 @@ class FrameMapping:
 
 @torch.no_grad()
 def frame_mappings(model: nn.Module, mixture: Tensor) -> Iterator[FrameMapping]:
-    """The exact mapping of each frame of a segment `(bins, frames)`, one at a time.
+    """The exact mapping of each frame of a segment `(bins, frames)`, one at a time: Eq. (14) with its gates known.
 
     Raises:
         ParameterError, DataError: see :func:`nca.couplings.problem.pose`.

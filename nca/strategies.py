@@ -1,6 +1,7 @@
 """Every way of obtaining a couplings matrix that the tables compare, by the name under which they show it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from torch import Tensor, nn
@@ -22,12 +23,14 @@ from nca.mapping import mean_mapping
 ITERATED: dict[str, Callable[..., Couplings]] = {
     "student": student,
     "student (zero start)": partial(student, initial="zeros"),
+    "student (rate 1e-4)": partial(student, learning_rate=1e-4),
     "compositional": compositional,
     "compositional (published gate)": partial(compositional, gate="published"),
     "compositional (row bias)": partial(compositional, bias="row"),
     "compositional (gates start)": partial(compositional, initial="gates"),
+    "compositional (rate 1e-4)": partial(compositional, learning_rate=1e-4),
 }
-SEEDED = ("student", "compositional", "compositional (published gate)", "compositional (row bias)")  # draw their start
+SEEDED = tuple(name for name, strategy in ITERATED.items() if "initial" not in getattr(strategy, "keywords", {}))
 CLOSED: dict[str, Callable[[nn.Module, Tensor], Couplings]] = {
     "least squares": least_squares,
     "ridge": ridge,
@@ -48,7 +51,7 @@ def by_strategy(name: str, model: nn.Module, mixture: Tensor, iterations: int = 
         ParameterError: for a name that is not in STRATEGIES.
     """
     if name in ITERATED:
-        return ITERATED[name](model, mixture, iterations=iterations, seed=seed)
+        return replace(ITERATED[name](model, mixture, iterations=iterations, seed=seed), strategy=name)
     if name in CLOSED:
         return CLOSED[name](model, mixture)
     raise ParameterError(f"There is no strategy {name!r}; choose one of {', '.join(STRATEGIES)}.")

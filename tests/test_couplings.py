@@ -235,3 +235,16 @@ def test_one_bin_one_frame_and_silence():
     found = student(trained_like("DAE"), silent, iterations=3)
     assert torch.isfinite(found.matrix).all()
     assert Layer(torch.eye(1), torch.zeros(1, 1), True).rectified
+
+
+@pytest.mark.parametrize("strategy", [student, compositional])
+def test_whoever_watches_hears_of_each_iteration(strategy):
+    heard = []
+    found = strategy(
+        trained_like("DAE"),
+        spectra(batch=(2,)),
+        iterations=4,
+        progress=lambda number, loss: heard.append((number, loss)),
+    )
+    assert [number for number, _ in heard] == [1, 2, 3, 4]
+    torch.testing.assert_close(torch.stack([loss for _, loss in heard], -1), found.loss)

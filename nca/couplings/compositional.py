@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from nca.couplings.arithmetic import Variable, aligned, product_type
-from nca.couplings.descent import Descent, Solver, adam
+from nca.couplings.descent import Descent, Progress, Solver, adam
 from nca.couplings.problem import Problem, Seeds, gates, initial_matrix, pose
 from nca.couplings.result import Couplings
 from nca.errors import ParameterError
@@ -77,9 +77,9 @@ def compositional(
     initial: str = "normal",
     seed: Seeds = 0,
     precision: str | None = None,
-    progress: bool = False,
+    progress: Progress = False,
 ) -> Couplings:
-    """Couplings by the compositional strategy.
+    """Couplings by the compositional strategy: Eqs. (17)-(19), descended along Eqs. (20) and (21).
 
     Args:
         model: DAE, MSSDAE, SkipFiltering or a Sequential of Linear and ReLU; SF is fitted to its mask (Sec. 3).
@@ -92,7 +92,7 @@ def compositional(
         seed: of the initial matrices P; one, or one for each element of the batch.
         precision: of the products, `float32` or `bfloat16`; None is the model's own. Adam and the matrices that it
             moves stay in the model's.
-        progress: show a bar.
+        progress: show a bar; or a function that is called with each iteration's number, from 1, and E `(...)` before it.
 
     Returns:
         Couplings with `.matrix` `(..., out, bins)` and `.loss` `(..., iterations)`.
@@ -102,7 +102,7 @@ def compositional(
             fit a non-square layer.
     """
     descent = CompositionalDescent(model, mixture, adam(learning_rate), gate, bias, initial, seed, precision)
-    loss = descent.run(iterations, "compositional" if progress else None)
+    loss = descent.run(iterations, "compositional", progress)
     return Couplings(_name(gate, bias, initial), descent.matrix(), loss=loss)
 
 

@@ -12,6 +12,7 @@ from tqdm import trange
 from nca.errors import ParameterError
 
 Solver = Callable[[Sequence[Tensor]], Optimizer]
+Progress = bool | Callable[[int, Tensor], None]  # a bar or none, or what is called with each iteration's number and E
 
 
 def adam(learning_rate: float = 4e-4) -> Solver:
@@ -43,12 +44,17 @@ class Descent(ABC):
         loss: Tensor = self.optimizer.step(self.differentiate)  # type: ignore[arg-type, assignment]
         return loss
 
-    def run(self, iterations: int, label: str | None = None) -> Tensor:
-        """The losses `(..., iterations)` of so many steps; a label shows a bar.
+    def run(self, iterations: int, label: str = "", progress: Progress = False) -> Tensor:
+        """The losses `(..., iterations)` of so many steps, shown in a bar or told to `progress` one by one.
 
         Raises:
             ParameterError: for fewer than one iteration.
         """
         if iterations < 1:
             raise ParameterError(f"iterations is {iterations}; give at least one.")
-        return torch.stack([self.step() for _ in trange(iterations, desc=label, disable=label is None)], -1)
+        losses = []
+        for number in trange(1, iterations + 1, desc=label, disable=progress is not True):
+            losses.append(self.step())
+            if callable(progress):
+                progress(number, losses[-1])
+        return torch.stack(losses, -1)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from nca.couplings.arithmetic import Variable, aligned, product_type
-from nca.couplings.descent import Descent, Solver, adam
+from nca.couplings.descent import Descent, Progress, Solver, adam
 from nca.couplings.problem import Seeds, initial_matrix, pose
 from nca.couplings.result import Couplings
 
@@ -21,9 +21,9 @@ def student(
     initial: str = "normal",
     seed: Seeds = 0,
     precision: str | None = None,
-    progress: bool = False,
+    progress: Progress = False,
 ) -> Couplings:
-    """Couplings by the student strategy.
+    """Couplings by the student strategy: Eq. (15), descended along Eq. (16).
 
     Args:
         model: DAE, MSSDAE, SkipFiltering or a Sequential of Linear and ReLU; SF is fitted to its mask (Sec. 3).
@@ -32,7 +32,7 @@ def student(
         initial: the matrix to start from: `normal` (the paper), `zeros` or `identity`.
         seed: of the initial matrix; one, or one for each element of the batch.
         precision: of the products, `float32` or `bfloat16`; None is the model's own. Adam and C stay in the model's.
-        progress: show a bar.
+        progress: show a bar; or a function that is called with each iteration's number, from 1, and E `(...)` before it.
 
     Returns:
         Couplings with `.matrix` `(..., out, bins)` and `.loss` `(..., iterations)`.
@@ -41,7 +41,7 @@ def student(
         ParameterError, DataError: see :func:`nca.couplings.problem.pose`; an unknown `initial`.
     """
     descent = StudentDescent(model, mixture, adam(learning_rate), initial, seed, precision)
-    loss = descent.run(iterations, "student" if progress else None)
+    loss = descent.run(iterations, "student", progress)
     return Couplings(STARTS.get(initial, "student"), descent.matrix(), loss=loss)
 
 
