@@ -92,7 +92,7 @@ def compositional(
         seed: of the initial matrices P; one, or one for each element of the batch.
         precision: of the products, `float32` or `bfloat16`; None is the model's own. Adam and the matrices that it
             moves stay in the model's.
-        progress: show a bar; or a function that is called with each iteration's number, from 1, and E `(...)` before it.
+        progress: show a bar, or a function that is called with each iteration's number, from 1, and its E `(...)`.
 
     Returns:
         Couplings with `.matrix` `(..., out, bins)` and `.loss` `(..., iterations)`.

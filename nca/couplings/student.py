@@ -32,7 +32,7 @@ def student(
         initial: the matrix to start from: `normal` (the paper), `zeros` or `identity`.
         seed: of the initial matrix; one, or one for each element of the batch.
         precision: of the products, `float32` or `bfloat16`; None is the model's own. Adam and C stay in the model's.
-        progress: show a bar; or a function that is called with each iteration's number, from 1, and E `(...)` before it.
+        progress: show a bar, or a function that is called with each iteration's number, from 1, and its E `(...)`.
 
     Returns:
         Couplings with `.matrix` `(..., out, bins)` and `.loss` `(..., iterations)`.
