@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from nca.surveying import Case, drawn, survey
     from nca.tables import beside_paper, summarise, write_tables
     from nca.tracks import digest, open_tracks, real_song
-    from nca.training import Schedule, Trained, load_trained, static_gain, train
+    from nca.training import Checkpoint, Schedule, Trained, load_trained, static_gain, train
     from nca.trials import compare, solve
 
 _HOMES = {
@@ -67,7 +67,7 @@ _HOMES = {
     "surveying": "Case drawn survey",
     "tables": "beside_paper summarise write_tables",
     "tracks": "digest open_tracks real_song",
-    "training": "Schedule Trained load_trained static_gain train",
+    "training": "Checkpoint Schedule Trained load_trained static_gain train",
     "trials": "compare solve",
 }
 _HOME = {name: f"nca.{module}" for module, names in _HOMES.items() for name in names.split()}

@@ -1,67 +1,116 @@
-"""Trained models on disk: safetensors with JSON beside them, nothing pickled."""
+"""A training under way on disk: one safetensors file, replaced whole, from which training goes on to the same bits.
 
+Parameters and Adam's moments are its tensors; where each initialisation stands is JSON in its header. Learning rates
+follow from the losses and shuffles from seed and epoch, so losses and the position in the epoch are all that it needs.
+"""
+
+import hashlib
 import json
-from dataclasses import asdict, dataclass
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import safetensors.torch
-from safetensors import SafetensorError
+from filelock import FileLock
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from nca.errors import DataError
-from nca.files import write_bytes, write_json
-from nca.models import Separator, build
-from nca.spectra import Geometry
+
+SHARE = 0.03  # of the time at most, that writing checkpoints may take
 
 
-@dataclass(frozen=True)
-class Trained:
-    """A trained model with all that its use needs.
+@dataclass
+class Checkpoint:
+    """Where an unfinished training is kept, in a file of its own for each thing that is trained.
 
     Attributes:
-        model: weights `(bins, bins)`.
-        scale: what magnitudes are divided by before the model sees them, `(bins, 1)`.
-        static_gain: the best constant gain a band on the training frames, `(bins, 1)`: every separation's baseline.
-        geometry: of the transform.
-        seed: of the initialisation and the shuffles.
-        losses, rates: mean training loss and learning rate of each epoch.
+        folder: for the files of any number of trainings.
+        seconds: between two writes at least; more where a write takes so long that it would cost 3 % of the time.
+        path: of the training's file, once :func:`nca.train` has begun.
     """
 
-    model: Separator
-    scale: Tensor
-    static_gain: Tensor
-    geometry: Geometry
-    seed: int
-    losses: list[float]
-    rates: list[float]
+    folder: Path | str
+    seconds: float = 30.0
+    path: Path | None = field(default=None, init=False)
+    _due: float = field(default=0.0, init=False, repr=False)
 
-    def save(self, folder: Path | str) -> None:
-        """Write `model.safetensors`, then `model.json`, which makes the folder whole."""
-        folder = Path(folder)
-        tensors = {name: value.contiguous() for name, value in self.model.state_dict().items()}
-        tensors |= {"scale": self.scale, "static_gain": self.static_gain}
-        write_bytes(folder / "model.safetensors", safetensors.torch.save(tensors))
-        description = {"model": self.model.name, "geometry": asdict(self.geometry), "seed": self.seed}
-        write_json(folder / "model.json", description | {"losses": self.losses, "rates": self.rates})
+    @contextmanager
+    def training(self, name: str, identity: Mapping[str, Any]) -> Iterator[None]:
+        """Hold the file of the training that `identity` describes; a second process that trains the same waits.
+
+        Raises:
+            DataError: where the folder cannot be written.
+        """
+        digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+        self.path = Path(self.folder) / f"{name}-{digest[:16]}.safetensors"
+        with _naming(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.path.with_suffix(".lock"))
+            lock.acquire()
+        self._due = time.monotonic() + self.seconds
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time to write."""
+        return time.monotonic() >= self._due
+
+    def write(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
+        """Put a new file in the place of the old one, which stays until the new one is whole.
+
+        Raises:
+            DataError: where it cannot be written.
+        """
+        assert self.path is not None
+        start, partial = time.monotonic(), self.path.with_suffix(".partial")
+        with _naming(self.path):
+            safetensors.torch.save_file(dict(tensors), partial, {"state": json.dumps(state)})
+            with open(partial, "rb") as file:
+                os.fsync(file.fileno())
+            os.replace(partial, self.path)
+        now = time.monotonic()
+        self._due = now + max(self.seconds, (now - start) / SHARE)
+
+    def read(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        """The tensors and the state that were written last; None where nothing was.
+
+        Raises:
+            DataError: where the file is damaged.
+        """
+        assert self.path is not None
+        if not self.path.exists():
+            return None
+        try:
+            with safe_open(self.path, "pt") as file:
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 -- no mapping
+                return tensors, json.loads(file.metadata()["state"])
+        except (OSError, SafetensorError, ValueError) as error:
+            raise DataError(f"The checkpoint {self.path} is damaged ({error}); delete it to train anew.") from error
+
+    def discard(self) -> None:
+        """Delete the file, once what was trained is kept elsewhere."""
+        if self.path is not None:
+            for suffix in (".safetensors", ".partial", ".lock"):
+                self.path.with_suffix(suffix).unlink(missing_ok=True)
 
 
-def load_trained(folder: Path | str) -> Trained:
-    """Read what :meth:`Trained.save` wrote.
-
-    Raises:
-        DataError: where a file is missing or broken.
-    """
-    folder = Path(folder)
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
     try:
-        description = json.loads((folder / "model.json").read_text())
-        tensors = safetensors.torch.load_file(folder / "model.safetensors")
-    except (OSError, ValueError, SafetensorError) as error:
-        raise DataError(f"{folder} holds no whole trained model ({error}); train it again.") from error
-    geometry = Geometry(**description["geometry"])
-    model = build(description["model"], geometry.bins)
-    scale, static_gain = tensors.pop("scale"), tensors.pop("static_gain")
-    model.load_state_dict(tensors)
-    model.requires_grad_(False)
-    return Trained(
-        model, scale, static_gain, geometry, description["seed"], description["losses"], description["rates"]
-    )
+        yield
+    except (OSError, SafetensorError) as error:
+        number = re.search(r"os error (\d+)", str(error))
+        reason = OSError(int(number[1]), os.strerror(int(number[1]))) if number else error
+        raise DataError(
+            f"The checkpoint {path} cannot be written ({reason}); free space or allow it and start again:"
+            " training goes on from the last whole checkpoint."
+        ) from error

@@ -1,135 +1,240 @@
 """Training many initialisations of a model at once (Eqs. 1 and 3, Sec. 4.1).
 
-One step of all instances is one batched product a layer and one fused Adam step an instance. Each instance shuffles
-by its own seed, halves its own learning rate and stops by its own loss, so it ends as if it had been trained alone.
+One step of all instances is one batched product a layer and one pass of Adam. Each instance shuffles by its own seed,
+halves its own learning rate and stops by its own loss, so it ends as if it had been trained alone.
 """
 
+import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.optim import Adam
 from tqdm import tqdm
 
 from nca.errors import DataError, ParameterError
 from nca.models import Separator
+from nca.training.checkpoint import Checkpoint
+from nca.training.ensemble import Ensemble
+from nca.training.frames import Signal, gather, shuffles
 from nca.training.schedule import Progress, Schedule
 
-
-def mean_squared_error(voice: Tensor, estimate: Tensor) -> Tensor:
-    """Mean over bins and frames `(...)` of the squared difference of spectra `(..., bins, frames)`, Eq. (3)."""
-    return (voice - estimate).square().mean((-2, -1))
+PRECISIONS = {"float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bfloat16}
+SAMPLE = 64  # frames that tell one data set from another
 
 
 def train(
     model: Separator,
-    mixture: np.ndarray,
-    voice: np.ndarray,
+    mixture: Signal,
+    voice: Signal,
     scale: Tensor,
     seeds: Sequence[int],
     schedule: Schedule = Schedule(),  # noqa: B008 -- frozen
     progress: bool = True,
+    precision: str = "float32",
+    checkpoint: Checkpoint | None = None,
 ) -> list[Progress]:
     """Train every instance of `model` in place and return how each fared.
 
     Args:
         model: a batch of `len(seeds)` instances, weights `(instances, bins, bins)`, on the device to train on.
-        mixture, voice: training magnitudes `(frames, bins)`, in memory or memory-mapped.
-        scale: what the magnitudes are divided by, `(bins, 1)`.
+        mixture, voice: training magnitudes `(frames, bins)`: arrays in memory or memory-mapped, or tensors on the
+            model's device; in single or half precision.
+        scale: what the magnitudes are divided by, `(bins, 1)`, on the model's device.
         seeds: of the shuffles, one an instance.
-        progress: show the loss and the time left of each epoch.
+        progress: show the frames done, the loss and the time left.
+        precision: of the products: `float32`, `tf32` (CUDA alone) or `bfloat16`; weights and Adam stay in float32.
+        checkpoint: where a training under way is kept. A training that was cut short goes on from there, and ends in
+            the same bits as one that was not, on the same machine with as many threads.
 
     Raises:
-        ParameterError: where seeds and instances differ in number.
-        DataError: for no frames, unequal signals, or a loss that is not finite.
+        ParameterError: where seeds and instances differ in number, for a precision that is unknown or not of the
+            device, and where the device's memory is too small.
+        DataError: for no frames, unequal signals, a loss that is not finite, or a checkpoint that cannot be written.
     """
-    _check(model, mixture, voice, seeds)
+    _check(model, mixture, voice, seeds, precision)
     torch.set_flush_denormal(True)  # Adam's moments of units that stay closed decay to numbers that CPUs are slow with
-    fates = [Progress(schedule.learning_rate) for _ in seeds]
-    adam = instance_adam(model, schedule)
-    bar = tqdm(desc=f"{model.name} x {len(seeds)}", total=schedule.epochs, unit="epoch", disable=not progress)
-    while any(not fate.finished(schedule) for fate in fates):
-        active = [i for i, fate in enumerate(fates) if not fate.finished(schedule)]
-        losses = _epoch(model, adam, mixture, voice, scale, [(i, seeds[i]) for i in active], schedule, fates)
-        for i, loss in zip(active, losses, strict=True):
-            fates[i].record(loss, schedule)
-        bar.update()
-        bar.set_postfix(loss=f"{min(fate.losses[-1] for fate in fates):.4f}", active=len(active))
-    bar.close()
-    return fates
+    identity = _identity(model, mixture, voice, scale, seeds, schedule, precision)
+    held = checkpoint.training(model.name, identity) if checkpoint else nullcontext()
+    with _memory(model, checkpoint), _products(precision), held:
+        training = Training(model, (mixture, voice), scale, seeds, schedule, precision, checkpoint)
+        try:
+            training.run(progress)
+        finally:
+            training.ensemble.restore()
+    return training.fates
 
 
-def instance_adam(model: Separator, schedule: Schedule) -> Adam:
-    """Adam over views of the stacked parameters, a group an instance, so that each keeps its own learning rate."""
-    parameters = list(model.parameters())
-    groups = [{"params": [p.detach()[i] for p in parameters]} for i in range(parameters[0].shape[0])]
-    return Adam(groups, lr=schedule.learning_rate, betas=schedule.betas, fused=True)
+class Training:
+    """A training under way; the arguments are those of :func:`train`.
+
+    Attributes:
+        fates: of the instances.
+        batch: of the present epoch that comes next.
+        totals: summed loss `(instances in training,)` of the present epoch's frames.
+    """
+
+    def __init__(
+        self,
+        model: Separator,
+        signals: tuple[Signal, Signal],
+        scale: Tensor,
+        seeds: Sequence[int],
+        schedule: Schedule,
+        precision: str,
+        checkpoint: Checkpoint | None,
+    ) -> None:
+        self.signals, self.scale, self.seeds, self.schedule = signals, scale, seeds, schedule
+        self.ensemble = Ensemble(model, PRECISIONS[precision], schedule.betas)
+        self.fates = [Progress(schedule.learning_rate) for _ in seeds]
+        self.batch, self.checkpoint = 0, checkpoint
+        self.totals = torch.zeros(len(seeds), dtype=torch.float64, device=scale.device)
+        self._resume()
+
+    @property
+    def active(self) -> list[int]:
+        """The instances that still train, those of one learning rate side by side."""
+        rows = [i for i, fate in enumerate(self.fates) if not fate.finished(self.schedule)]
+        return sorted(rows, key=lambda i: -self.fates[i].learning_rate)
+
+    @property
+    def epoch(self) -> int:
+        """Number of the present epoch."""
+        return max(len(fate.losses) for fate in self.fates)
+
+    def run(self, progress: bool) -> None:
+        """Train until every instance has finished."""
+        frames, limit = len(self.signals[0]), self.schedule.epochs
+        with tqdm(
+            desc=f"{self.ensemble.model.name} x {len(self.seeds)}",
+            initial=self.epoch * frames + self.batch * self.schedule.batch,
+            total=limit and limit * frames,
+            unit="frame",
+            unit_scale=True,
+            disable=not progress,
+        ) as bar:
+            while self.active:
+                for count in self._epoch():
+                    bar.update(count)
+                self._judge()
+                best = min(fate.best for fate in self.fates)
+                bar.set_postfix(epoch=self.epoch, loss=f"{best:.4f}", active=len(self.active))
+
+    def _epoch(self) -> Iterator[int]:
+        """The rest of one pass over the data; yields the number of frames of each step."""
+        rates = [self.fates[i].learning_rate for i in self.active]
+        orders = shuffles(len(self.signals[0]), [self.seeds[i] for i in self.active], self.epoch)
+        if isinstance(self.signals[0], Tensor):
+            orders = orders.to(self.scale.device)
+        for order in orders.split(self.schedule.batch, dim=-1)[self.batch :]:
+            mixture, voice = (gather(signal, order, self.scale, self.ensemble.width) for signal in self.signals)
+            self.totals += self.ensemble.step(mixture, voice, rates) * order.shape[-1]
+            self.batch += 1
+            if self.checkpoint and self.checkpoint.due:
+                self._keep()
+            yield order.shape[-1]
+
+    def _judge(self) -> None:
+        """End an epoch: note the losses, and bring the instances that train on to the front."""
+        losses = (self.totals / len(self.signals[0])).tolist()
+        if not np.isfinite(losses).all():
+            name = self.ensemble.model.name
+            raise DataError(f"The loss of {name} is not finite; look for broken spectra or lower the learning rate.")
+        for i, loss in zip(self.active, losses, strict=True):
+            self.fates[i].record(loss, self.schedule)
+        self.ensemble.arrange(self._rows())
+        self.batch, self.totals = 0, self.totals.new_zeros(len(self.active))
+        if self.checkpoint and not self.active:
+            self._keep()
+
+    def _rows(self) -> list[int]:
+        """The order of the instances in the stack."""
+        active = self.active
+        return active + [i for i in range(len(self.seeds)) if i not in active]
+
+    def _keep(self) -> None:
+        assert self.checkpoint is not None
+        tensors = self.ensemble.tensors(len(self.totals)) | {"totals": self.totals}
+        losses = [fate.losses for fate in self.fates]
+        self.checkpoint.write(tensors, {"losses": losses, "batch": self.batch, "steps": self.ensemble.steps})
+
+    def _resume(self) -> None:
+        """Go on from the checkpoint, if there is one: rates follow from the losses, the stack's order from both."""
+        found = self.checkpoint.read() if self.checkpoint else None
+        if found is None:
+            return
+        tensors, state = found
+        for fate, losses in zip(self.fates, state["losses"], strict=True):
+            for loss in losses:
+                fate.record(loss, self.schedule)
+        self.batch, self.totals = state["batch"], tensors.pop("totals").to(self.totals.device)
+        self.ensemble.load(tensors, self._rows(), state["steps"])
 
 
-def batches(frames: int, batch: int, seeds: Sequence[int], epoch: int) -> Iterator[Tensor]:
-    """Shuffled frame numbers `(instances, batch)` of one epoch; a shuffle follows from its seed and the epoch alone."""
-    orders = torch.stack([torch.randperm(frames, generator=_generator(seed, epoch)) for seed in seeds])
-    return iter(orders.split(batch, dim=-1))
-
-
-def _epoch(
-    model: Separator,
-    adam: Adam,
-    mixture: np.ndarray,
-    voice: np.ndarray,
-    scale: Tensor,
-    instances: list[tuple[int, int]],
-    schedule: Schedule,
-    fates: list[Progress],
-) -> list[float]:
-    """One pass over the data for the instances (row, seed) that still train; the mean loss of each."""
-    rows, seeds = [i for i, _ in instances], [seed for _, seed in instances]
-    for i in rows:
-        adam.param_groups[i]["lr"] = fates[i].learning_rate
-    total = torch.zeros(len(rows), dtype=torch.float64)
-    for order in batches(len(mixture), schedule.batch, seeds, len(fates[rows[0]].losses)):
-        x, y = (_frames(signal, order, scale) for signal in (mixture, voice))
-        total += _step(model, adam, rows, x, y).cpu() * order.shape[-1]
-    losses = (total / len(mixture)).tolist()
-    if not np.isfinite(losses).all():
-        raise DataError(f"The loss of {model.name} is not finite; look for broken spectra or lower the learning rate.")
-    return losses
-
-
-def _step(model: Separator, adam: Adam, rows: list[int], x: Tensor, y: Tensor) -> Tensor:
-    """One Adam step of the instances `rows` on frames `(instances, bins, batch)`; their losses before it."""
-    everyone = len(rows) == model.weights[0].shape[0]
-    parameters: list[Tensor] = list(model.parameters())
-    chosen = parameters if everyone else [p.detach()[rows].requires_grad_() for p in parameters]
-    loss = mean_squared_error(y, torch.func.functional_call(model, _named(model, chosen), (x,)))
-    gradients = torch.autograd.grad(loss.sum(), chosen)
-    for position, row in enumerate(rows):
-        for view, gradient in zip(adam.param_groups[row]["params"], gradients, strict=True):
-            view.grad = gradient[position]
-    adam.step()
-    adam.zero_grad()
-    return loss.detach().double()
-
-
-def _named(model: Separator, parameters: list[Tensor]) -> dict[str, Tensor]:
-    return dict(zip((name for name, _ in model.named_parameters()), parameters, strict=True))
-
-
-def _frames(signal: np.ndarray, order: Tensor, scale: Tensor) -> Tensor:
-    gathered = torch.from_numpy(signal[order.numpy()]).to(scale.device)
-    return gathered.mT / scale
-
-
-def _generator(seed: int, epoch: int) -> torch.Generator:
-    mixed = np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0]
-    return torch.Generator().manual_seed(int(mixed >> np.uint64(1)))
-
-
-def _check(model: Separator, mixture: np.ndarray, voice: np.ndarray, seeds: Sequence[int]) -> None:
+def _check(model: Separator, mixture: Signal, voice: Signal, seeds: Sequence[int], precision: str) -> None:
     if len(mixture) == 0 or mixture.shape != voice.shape:
         raise DataError(f"Training needs as many frames of voice as of mixture, not {voice.shape} and {mixture.shape}.")
     if model.weights[0].ndim != 3 or len(model.weights[0]) != len(seeds):
         raise ParameterError(
             f"Give a model of {len(seeds)} instances for {len(seeds)} seeds, as build(name, bins, seeds)."
         )
+    if precision not in PRECISIONS:
+        raise ParameterError(f"precision is {precision!r}; choose one of {', '.join(PRECISIONS)}.")
+    if precision == "tf32" and model.weights[0].device.type != "cuda":
+        raise ParameterError("precision is 'tf32', which CUDA devices alone have; choose float32 or bfloat16.")
+
+
+def _identity(
+    model: Separator,
+    mixture: Signal,
+    voice: Signal,
+    scale: Tensor,
+    seeds: Sequence[int],
+    schedule: Schedule,
+    precision: str,
+) -> dict[str, Any]:
+    """What a checkpoint is of. The scale is of all frames of the mixture; of both signals a sample is compared."""
+    sample = torch.linspace(0, len(mixture) - 1, min(SAMPLE, len(mixture)), device=scale.device).long()
+    ones = torch.ones_like(scale)
+    seen = [scale, *(gather(s, sample.to(getattr(s, "device", "cpu")), ones, len(ones)) for s in (mixture, voice))]
+    sources = b"".join(file.read_bytes() for file in sorted(Path(__file__).parent.glob("*.py")))
+    return {
+        "model": model.name,
+        "seeds": list(seeds),
+        "schedule": asdict(schedule),
+        "precision": precision,
+        "frames": [list(mixture.shape), str(mixture.dtype)],
+        "data": hashlib.sha256(b"".join(t.cpu().contiguous().numpy().tobytes() for t in seen)).hexdigest(),
+        "code": hashlib.sha256(sources).hexdigest(),
+        "torch": torch.__version__,
+    }
+
+
+@contextmanager
+def _products(precision: str) -> Iterator[None]:
+    """TF32 for the products of a CUDA device, where it is wanted."""
+    matmul = torch.backends.cuda.matmul
+    before = matmul.fp32_precision
+    matmul.fp32_precision = "tf32" if precision == "tf32" else before
+    try:
+        yield
+    finally:
+        matmul.fp32_precision = before
+
+
+@contextmanager
+def _memory(model: Separator, checkpoint: Checkpoint | None) -> Iterator[None]:
+    """Turn a full memory of the device into an error that says what to lower."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        many, N, _ = model.weights[0].shape
+        kept = f"; {checkpoint.path} keeps what was trained" if checkpoint and checkpoint.path else ""
+        raise ParameterError(
+            f"{many} instances of {model.name} with {N} bins do not fit the device's memory; train fewer seeds at once,"
+            f" or leave the training frames on disk{kept}."
+        ) from error
