@@ -4,7 +4,8 @@ import pytest
 import torch
 from samples import spectra
 
-from nca.bench import Composed, machine, peak_memory
+from nca.bench import machine, peak_memory
+from nca.bench.couplings import Composed
 from nca.cli import main
 from nca.couplings.compositional import CompositionalDescent
 from nca.couplings.descent import adam
@@ -20,7 +21,7 @@ def test_the_composed_formulation_is_the_same_algorithm(model):
 
 
 def test_every_row_times_all_four_and_names_the_machine(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr("nca.bench.peak_memory", lambda bins, depth, device: 7.5)
+    monkeypatch.setattr("nca.bench.couplings.peak_memory", lambda bins, depth, device: 7.5)
     file = tmp_path / "bench.json"
     assert main(["bench", "couplings", "--bins", "8", "--depths", "1", "2", "--json", str(file)]) == 0
     content = read_json(file)

@@ -6,11 +6,9 @@ medians over the rounds.
 
 import math
 import multiprocessing
-import platform
 import re
 import statistics
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,14 +18,14 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam
 
+from nca.bench.timing import find_device, problem, ratio, take_turns
 from nca.couplings.compositional import CompositionalDescent
 from nca.couplings.descent import adam
 from nca.couplings.problem import random_matrix
 from nca.errors import ParameterError
 from nca.metrics import snr, tod_ratio
-from nca.models import Layer, Separator, decode, layers
+from nca.models import Layer, decode, layers
 
-FRAMES = 350
 SOLVER = adam()
 PROCESS = Path("/proc/self")  # Linux alone has it
 
@@ -50,18 +48,8 @@ def bench_couplings(
     """
     if iterations < 1:
         raise ParameterError(f"iterations is {iterations}; give at least one.")
-    where = _device(device)
+    where = find_device(device)
     return pd.DataFrame([_row(N, depth, iterations, where) for N in bins for depth in depths])
-
-
-def machine(device: str) -> str:
-    """The processor in words."""
-    if torch.device(device).type == "cuda":
-        return torch.cuda.get_device_name(device)
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else platform.processor()}, {torch.get_num_threads()} threads"
 
 
 class Composed:
@@ -113,13 +101,13 @@ def peak_memory(bins: int, depth: int, device: str) -> float:
 
 @torch.no_grad()
 def _row(N: int, depth: int, rounds: int, device: torch.device) -> dict[str, Any]:
-    model, mixture = _problem(N, depth, device)
+    model, mixture = problem(N, depth, device)
     ours = {
         precision: CompositionalDescent(model, mixture, SOLVER, precision=precision)
         for precision in ("float32", "bfloat16")
     }
     contenders: dict[str, Any] = {"composed": Composed(model, mixture, 0), "products": Products(layers(model), mixture)}
-    seconds = _take_turns({name: each.step for name, each in (contenders | ours).items()}, rounds, device)
+    seconds = take_turns({name: each.step for name, each in (contenders | ours).items()}, rounds, device)
     matrices = {precision: descent.matrix() for precision, descent in ours.items()}
     made = {precision: snr(model.decode(mixture), C @ mixture).item() for precision, C in matrices.items()}
     tod = {precision: tod_ratio(C).item() for precision, C in matrices.items()}
@@ -127,49 +115,14 @@ def _row(N: int, depth: int, rounds: int, device: torch.device) -> dict[str, Any
         "bins": N,
         "layers": depth,
         **{name: statistics.median(each) for name, each in seconds.items()},
-        "speedup": _ratio(seconds["composed"], seconds["float32"]),
-        "over_products": _ratio(seconds["float32"], seconds["products"]),
-        "bfloat16_speedup": _ratio(seconds["float32"], seconds["bfloat16"]),
+        "speedup": ratio(seconds["composed"], seconds["float32"]),
+        "over_products": ratio(seconds["float32"], seconds["products"]),
+        "bfloat16_speedup": ratio(seconds["float32"], seconds["bfloat16"]),
         "peak": peak_memory(N, depth, str(device)),
         "bound": 8 * depth + 8,
         "tod_ratio_change": tod["bfloat16"] / tod["float32"] - 1,
         "snr_change": made["bfloat16"] - made["float32"],
     }
-
-
-def _take_turns(steps: dict[str, Callable[[], Any]], rounds: int, device: torch.device) -> dict[str, list[float]]:
-    """Seconds of each step in each round, after one round that warms up."""
-    seconds: dict[str, list[float]] = {name: [] for name in steps}
-    for _ in range(rounds + 1):
-        for name, step in steps.items():
-            seconds[name].append(_seconds(step, device))
-    return {name: each[1:] for name, each in seconds.items()}
-
-
-def _seconds(step: Callable[[], Any], device: torch.device) -> float:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    start = time.perf_counter()
-    step()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter() - start
-
-
-def _ratio(numerators: Sequence[float], denominators: Sequence[float]) -> float:
-    """Median over the rounds of the ratio within a round."""
-    return statistics.median(n / d for n, d in zip(numerators, denominators, strict=True))
-
-
-def _problem(N: int, depth: int, device: torch.device) -> tuple[Separator, Tensor]:
-    """A network with a diagonal and biases, as training leaves them, and magnitudes."""
-    model = Separator(N, depth).to(device)
-    for weight in model.weights:
-        weight.data.diagonal().add_(1)
-    generator = torch.Generator().manual_seed(1)
-    for bias in model.biases:
-        bias.data = 0.3 * torch.randn(bias.shape, generator=generator).to(device)
-    return model.requires_grad_(False), torch.rand(N, FRAMES, generator=generator).to(device)
 
 
 @torch.no_grad()
@@ -178,7 +131,7 @@ def _peak_of_this_process(N: int, depth: int, device: str) -> float:
     where = torch.device(device)
     for size in (64, N):
         before = _memory(where, "VmRSS")
-        model, mixture = _problem(size, depth, where)
+        model, mixture = problem(size, depth, where)
         _forget_peak(where)
         descent = CompositionalDescent(model, mixture, SOLVER, precision="float32")
         descent.step()
@@ -205,11 +158,3 @@ def _forget_peak(device: torch.device) -> None:
         torch.cuda.reset_peak_memory_stats(device)
     elif PROCESS.exists():
         (PROCESS / "clear_refs").write_text("5")
-
-
-def _device(name: str) -> torch.device:
-    try:
-        return torch.zeros((), device=name).device
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ParameterError(f"device is {name!r}, which this machine does not have: {reason}") from error
