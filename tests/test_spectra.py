@@ -1,6 +1,9 @@
 """The transform against a direct sum, its inverse, the scale against NumPy, and the store against kills and cuts."""
 
+import resource
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +20,7 @@ from nca.spectra import (
     profile,
     segments,
 )
+from nca.spectra.store import free_memory
 
 SMALL = Geometry(rate=2000, fft=64, window=32, hop=6)
 
@@ -32,6 +36,11 @@ class Song:
 def song(seed: int, samples: int = 900, rate: int = 2000) -> Song:
     noise = np.random.default_rng(seed).normal(size=(2, samples)).astype(np.float32)
     return Song(f"song {seed}", rate, noise[0], noise[1])
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """What a store is made of."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "lock"}
 
 
 def test_the_paper_profile_is_section_4_1():
@@ -111,12 +120,8 @@ def test_an_interrupted_store_goes_on_and_ends_in_the_same_bytes(tmp_path):
     songs = [song(1), song(2), song(3)]
     whole = build_store(songs, SMALL, tmp_path / "whole")
 
-    class Fails(list):
-        def __getitem__(self, index):
-            return [super().__getitem__(0), None] if isinstance(index, slice) else super().__getitem__(index)
-
     with pytest.raises(AttributeError):
-        build_store(Fails(songs), SMALL, tmp_path / "cut")
+        build_store([song(1), None, song(3)], SMALL, tmp_path / "cut")
     with pytest.raises(DataError, match="unfinished"):
         open_store(tmp_path / "cut")
     with open(tmp_path / "cut" / "mixture.f32", "ab") as file:
@@ -124,6 +129,7 @@ def test_an_interrupted_store_goes_on_and_ends_in_the_same_bytes(tmp_path):
     resumed = build_store(songs, SMALL, tmp_path / "cut")
     np.testing.assert_array_equal(resumed.mixture, whole.mixture)
     np.testing.assert_array_equal(resumed.voice, whole.voice)
+    assert files(tmp_path / "cut") == files(tmp_path / "whole")
 
 
 def test_broken_stores_are_named_errors(tmp_path):
@@ -141,6 +147,157 @@ def test_broken_stores_are_named_errors(tmp_path):
     (tmp_path / "index.json").write_text("{")
     with pytest.raises(DataError, match=r"index\.json"):
         open_store(tmp_path)
+
+
+@pytest.mark.parametrize("spoilt", ["[]", "3", '{"songs": []}', '{"complete": true, "data": ""}'])
+def test_an_index_of_something_else_is_a_named_error(tmp_path, spoilt):
+    build_store([song(1)], SMALL, tmp_path)
+    (tmp_path / "index.json").write_text(spoilt)
+    with pytest.raises(DataError, match=r"index\.json is not a whole index; delete"):
+        open_store(tmp_path)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_order_and_bytes_do_not_depend_on_the_number_of_workers(tmp_path, precision):
+    songs = [song(i, 300 + 500 * (i % 3)) for i in range(7)]
+    for workers in (1, 2, 5):
+        build_store(songs, SMALL, tmp_path / str(workers), precision=precision, workers=workers)
+    assert files(tmp_path / "1") == files(tmp_path / "2") == files(tmp_path / "5")
+    with pytest.raises(ParameterError, match="workers is 0; give at least one"):
+        build_store(songs, SMALL, tmp_path / "none", workers=0)
+
+
+def test_no_more_songs_are_read_ahead_than_there_are_workers(tmp_path, monkeypatch):
+    read, written = [], []
+
+    class Watched(list):
+        def __getitem__(self, number):
+            read.append(number)
+            return super().__getitem__(number)
+
+    monkeypatch.setattr(
+        "nca.spectra.building._tell", lambda entry: (written.append(entry), ahead.append(len(read) - len(written)))
+    )
+    ahead: list[int] = []
+    build_store(Watched(song(i) for i in range(12)), SMALL, tmp_path, workers=2)
+    assert (sorted(read), len(written)) == (list(range(12)), 12)
+    assert max(ahead) <= 2
+
+
+def test_half_precision_rounds_once_and_says_what_it_cannot_hold(tmp_path, capsys):
+    loud = Song("loud", 2000, 1e4 * song(1).mixture, song(1).voice)
+    whole = build_store([song(1), song(2)], SMALL, tmp_path / "whole")
+    half = build_store([song(1), song(2)], SMALL, tmp_path / "half", precision="float16")
+    assert half.mixture.dtype == half.voice.dtype == np.float16
+    np.testing.assert_array_equal(half.voice, whole.voice.astype(np.float16))
+    np.testing.assert_allclose(half.scale(), whole.scale(), rtol=2e-4)
+    assert "coarse" not in capsys.readouterr().err
+    with pytest.raises(DataError, match=r"loud, mixture: A magnitude of .* exceeds half precision; build .* float32"):
+        build_store([song(1), loud], SMALL, tmp_path / "loud", precision="float16")
+    low = np.sin(2 * np.pi * 10 * SMALL.bandwidth * np.arange(4000) / 2000) * np.hanning(4000)
+    build_store([Song("low", 2000, low, song(1, 4000).voice)], SMALL, tmp_path / "low", precision="float16")
+    assert "bands of the mixture are coarse in float16" not in capsys.readouterr().err
+    build_store([Song("faint", 2000, 1e-7 * low, low)], SMALL, tmp_path / "faint", precision="float16")
+    assert "faint: 33 quiet bands of the mixture are coarse in float16" in capsys.readouterr().err
+    with pytest.raises(DataError, match="other songs, of another geometry or precision"):
+        build_store([song(1), song(2)], SMALL, tmp_path / "half")
+    with pytest.raises(ParameterError, match="precision is 'int8'; choose one of float32, float16"):
+        build_store([song(1)], SMALL, tmp_path / "int8", precision="int8")
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_one_altered_byte_is_found_when_asked_for(tmp_path, precision):
+    build_store([song(1), song(2)], SMALL, tmp_path, precision=precision)
+    assert open_store(tmp_path, verify=True).songs == open_store(tmp_path).songs
+    path = next(tmp_path.glob("voice.*"))
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 1
+    path.write_bytes(content)
+    assert len(open_store(tmp_path).songs) == 2
+    with pytest.raises(DataError, match=rf"{path.name} was altered in song 2; delete the folder and build"):
+        open_store(tmp_path, verify=True)
+
+
+def test_a_song_without_a_voice_is_left_out_by_name(tmp_path, capsys):
+    mute = Song("mute", 2000, song(2).mixture, np.zeros(900, np.float32))
+    store = build_store([song(1), mute, song(3)], SMALL, tmp_path / "store")
+    assert capsys.readouterr().err.count("skipped mute: it has no voice") == 1
+    assert ([name for name, _ in store.songs], store.skipped) == (["song 1", "song 3"], ("mute",))
+    np.testing.assert_array_equal(store.mixture, build_store([song(1), song(3)], SMALL, tmp_path / "two").mixture)
+    assert open_store(tmp_path / "store", verify=True).skipped == ("mute",)
+    with pytest.raises(DataError, match="holds no frames, for no song of the data set has a voice"):
+        build_store([mute], SMALL, tmp_path / "mute")
+
+
+def test_a_broken_song_is_named_and_those_before_it_are_kept(tmp_path, monkeypatch):
+    broken = Song("broken", 2000, np.full(900, np.nan, np.float32), song(2).voice)
+    with pytest.raises(DataError, match="broken, mixture: The signal holds samples that are not finite"):
+        build_store([song(1), broken, song(3)], SMALL, tmp_path)
+    monkeypatch.setattr("nca.spectra.building.magnitudes", once(magnitudes, song(1).mixture))
+    assert len(build_store([song(1), song(2), song(3)], SMALL, tmp_path).songs) == 3
+
+
+def once(function: Callable, done: np.ndarray) -> Callable:
+    """`function`, which must not be asked for what is already there."""
+
+    def checked(samples: np.ndarray, *arguments):
+        assert not np.array_equal(samples, done)
+        return function(samples, *arguments)
+
+    return checked
+
+
+@pytest.mark.parametrize("room", [3, 10_000, 45_000])  # for nothing, for less than a song, for two songs
+def test_a_full_disk_is_a_named_error_and_costs_nothing_that_was_written(tmp_path, room):
+    songs = [song(1), song(2), song(3)]
+    whole = build_store(songs, SMALL, tmp_path / "whole")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
+    try:
+        with pytest.raises(DataError, match=r"cannot be written \(File too large\); free or allow it"):
+            build_store(songs, SMALL, tmp_path / "full", workers=1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with pytest.raises(DataError, match="unfinished"):
+        open_store(tmp_path / "full")
+    np.testing.assert_array_equal(build_store(songs, SMALL, tmp_path / "full").voice, whole.voice)
+    assert files(tmp_path / "full") == files(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_frames_are_an_array_whose_pages_go_and_come_back(tmp_path, monkeypatch, precision):
+    monkeypatch.setattr("nca.spectra.frames.HELD", 1)
+    store = build_store([song(1), song(2)], SMALL, tmp_path, precision=precision)
+    plain = np.fromfile(next(tmp_path.glob("mixture.*")), precision).reshape(-1, SMALL.bins)
+    rows = np.random.default_rng(0).permutation(len(plain)).astype(np.int32).reshape(2, -1)
+    view = store.mixture[10:20]
+    for chosen in (rows, 3, slice(5, 9), np.s_[:, 4], np.s_[2, 3], np.s_[-1]):
+        np.testing.assert_array_equal(store.mixture[chosen], plain[chosen])
+    np.testing.assert_array_equal(view, plain[10:20])  # made before its pages went
+    assert type(store.mixture[rows]) is np.ndarray
+    with pytest.raises(ValueError, match="read-only"):
+        store.mixture[0] = 1
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("float32", torch.float32), ("float16", torch.float16)])
+def test_a_store_moves_to_a_device_only_where_it_fits(tmp_path, monkeypatch, precision, dtype):
+    monkeypatch.setattr("nca.spectra.store.CHUNK", 7)
+    store = build_store([song(1), song(2)], SMALL, tmp_path, precision=precision)
+    assert store.to("cpu")[0] is store.mixture
+    wanted = 2 * store.mixture.nbytes
+    monkeypatch.setattr("nca.spectra.store.free_memory", lambda device: wanted / 0.71)
+    assert store.to("cpu")[1] is store.voice
+    monkeypatch.setattr("nca.spectra.store.free_memory", lambda device: wanted / 0.69)
+    moved = store.to("cpu")
+    assert [tensor.dtype for tensor in moved] == [dtype, dtype]
+    for tensor, frames in zip(moved, (store.mixture, store.voice), strict=True):
+        np.testing.assert_array_equal(tensor, frames)
+
+
+def test_the_free_memory_is_what_cuda_says(monkeypatch):
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda device: (device.index, 10**12))
+    assert free_memory(torch.device("cuda", 5)) == 5
+    assert free_memory(torch.device("cpu")) == 0
 
 
 def test_segments_are_adjacent_whole_and_exact():

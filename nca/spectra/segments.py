@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from nca.errors import DataError, ParameterError
+from nca.spectra.building import Song
 from nca.spectra.geometry import Geometry
-from nca.spectra.store import Song
 
 
 @dataclass(frozen=True)

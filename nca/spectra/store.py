@@ -1,43 +1,28 @@
 """The spectrogram store: the magnitudes of a data set on disk, computed once, read frame by frame through memory maps.
 
-A store is a folder with `mixture.f32` and `voice.f32` (frames x bins, float32, song behind song) and `index.json`,
-which lists the whole songs. The index is replaced atomically after each song, so an interrupted store goes on
-with the next song, and what lies behind the last listed frame is never read.
+A store is a folder with one file for the mixture and one for the voice (frames x bins, `.f32` or `.f16`, song behind
+song) and `index.json`, which lists the whole songs with the digests of their spectra.
 """
 
 import hashlib
 import json
-import os
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO
 
 import numpy as np
-from filelock import FileLock
+import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from nca.errors import DataError
-from nca.files import write_json
+from nca.spectra.frames import Frames
 from nca.spectra.geometry import Geometry
-from nca.spectra.scale import band_deviation
+from nca.spectra.scale import CHUNK, band_deviation
 
 SIGNALS = ("mixture", "voice")
-ITEM = np.dtype(np.float32).itemsize
-
-
-class Song(Protocol):
-    """What the store needs of a track: `mixture` and `voice` as mono samples at `rate` Hz."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def rate(self) -> int: ...
-    @property
-    def mixture(self) -> np.ndarray: ...
-    @property
-    def voice(self) -> np.ndarray: ...
+PRECISIONS = {"float32": "f32", "float16": "f16"}  # and how the files are called
+SHARE = 0.7  # of a device's free memory that spectra may take; the rest is for what training adds
+PIECE = 2**22  # bytes hashed at once
 
 
 @dataclass(frozen=True)
@@ -46,96 +31,111 @@ class SpectrogramStore:
 
     Attributes:
         geometry: of the transform that made them.
-        mixture, voice: magnitudes `(frames, bins)`, float32.
+        mixture, voice: magnitudes `(frames, bins)`, float32 or float16.
         songs: for each song its name and its number of frames, in order.
+        skipped: names of the songs that were left out because they have no voice.
     """
 
     geometry: Geometry
     mixture: np.ndarray
     voice: np.ndarray
     songs: tuple[tuple[str, int], ...]
+    skipped: tuple[str, ...] = ()
 
     def scale(self) -> Tensor:
         """Standard deviation of the mixture's bands `(bins, 1)`, which scales mixture and voice alike."""
         return band_deviation(self.mixture)
 
+    def to(self, device: torch.device | str) -> tuple[np.ndarray, np.ndarray] | tuple[Tensor, Tensor]:
+        """Mixture and voice as training is to read them on `device`.
 
-def build_store(songs: Sequence[Song], geometry: Geometry, folder: Path | str, data: str = "") -> SpectrogramStore:
-    """Bring the store of `songs` in `folder` to completion and open it; a second process waits for the first.
-
-    `data` is a digest of the songs' files, kept in the index to tell one data set from another.
-
-    Raises:
-        DataError: where the folder holds the store of other songs or another geometry, or cannot be written.
-    """
-    folder = Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / "lock"):
-            _append_missing(songs, {"data": data, "geometry": asdict(geometry)}, folder)
-    except OSError as error:
-        raise DataError(
-            f"The spectrogram store {folder} cannot be written ({error.strerror}); free or allow it."
-        ) from error
-    return open_store(folder)
+        Tensors `(frames, bins)` there, in the store's precision, where both fit into 70 % of its free memory; else,
+        and on a CPU, which the memory maps serve as fast, the memory maps. Build the model first, so that the memory
+        it takes is not counted as free.
+        """
+        where = torch.device(device)
+        if self.mixture.nbytes + self.voice.nbytes > SHARE * free_memory(where):
+            return self.mixture, self.voice
+        return _moved(self.mixture, where), _moved(self.voice, where)
 
 
-def open_store(folder: Path | str) -> SpectrogramStore:
+def free_memory(device: torch.device) -> int:
+    """Bytes of memory of its own that a device has free; none for a CPU."""
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0
+
+
+def open_store(folder: Path | str, verify: bool = False) -> SpectrogramStore:
     """Open a complete store.
 
+    With `verify`, every frame is read and compared with its song's digest, at the disk's speed.
+
     Raises:
-        DataError: where there is none, it is unfinished, or a file is shorter than its index says.
+        DataError: where there is none, it is unfinished, a file is shorter than its index says, or its content is
+            not what was written.
     """
     folder = Path(folder)
-    index = _read_index(folder)
+    index = read_index(folder)
     if not index or not index["complete"]:
         raise DataError(f"The spectrogram store {folder} is missing or unfinished; build it with build_store.")
-    geometry = Geometry(**index["geometry"])
-    frames = sum(song["frames"] for song in index["songs"])
+    geometry, dtype = Geometry(**index["geometry"]), np.dtype(index["precision"])
+    whole = [song for song in index["songs"] if song["frames"]]
+    frames = sum(song["frames"] for song in whole)
+    if not frames:
+        raise DataError(f"{folder} holds no frames, for no song of the data set has a voice; add songs to it.")
     maps = {}
     for signal in SIGNALS:
-        path = folder / f"{signal}.f32"
-        if not path.exists() or path.stat().st_size < frames * geometry.bins * ITEM:
+        path = signal_file(folder, signal, index["precision"])
+        if not path.exists() or path.stat().st_size < frames * geometry.bins * dtype.itemsize:
             raise DataError(f"{path} is shorter than its index says; delete the folder and build the store again.")
-        maps[signal] = np.memmap(path, np.float32, "r", shape=(frames, geometry.bins))
-    return SpectrogramStore(geometry, **maps, songs=tuple((s["name"], s["frames"]) for s in index["songs"]))
+        if verify:
+            _compare(path, [(s["name"], s["frames"] * geometry.bins * dtype.itemsize, s[signal]) for s in whole])
+        maps[signal] = Frames(path, dtype, "r", shape=(frames, geometry.bins))
+    skipped = tuple(song["name"] for song in index["songs"] if not song["frames"])
+    return SpectrogramStore(geometry, **maps, songs=tuple((s["name"], s["frames"]) for s in whole), skipped=skipped)
 
 
-def _append_missing(songs: Sequence[Song], origin: dict, folder: Path) -> None:
-    index = _read_index(folder) or origin | {"songs": [], "complete": False}
-    if any(index[key] != value for key, value in origin.items()):
-        raise DataError(f"{folder} holds the spectra of other songs or of another geometry; choose another folder.")
-    if index["complete"]:
-        return
-    for song in tqdm(songs[len(index["songs"]) :], desc="spectra", unit="song"):
-        start = sum(entry["frames"] for entry in index["songs"])
-        index["songs"].append(_append(song, Geometry(**origin["geometry"]), folder, start))
-        write_json(folder / "index.json", index)
-    write_json(folder / "index.json", index | {"complete": True})
+def signal_file(folder: Path, signal: str, precision: str) -> Path:
+    """Where a store of that precision keeps a signal."""
+    return folder / f"{signal}.{PRECISIONS[precision]}"
 
 
-def _append(song: Song, geometry: Geometry, folder: Path, start: int) -> dict:
-    entry: dict = {"name": song.name}
-    for signal in SIGNALS:
-        frames = magnitudes(getattr(song, signal), song.rate, geometry).T.contiguous().numpy()
-        path = folder / f"{signal}.f32"
-        with open(path, "r+b" if path.exists() else "w+b") as file:
-            file.seek(start * geometry.bins * ITEM)
-            file.write(frames.tobytes())
-            file.flush()
-            os.fsync(file.fileno())
-        entry |= {"frames": len(frames), signal: hashlib.sha256(frames.tobytes()).hexdigest()}
-    return entry
+def read_index(folder: Path) -> dict | None:
+    """What `index.json` says, or None where there is none.
 
-
-def _read_index(folder: Path) -> dict | None:
+    Raises:
+        DataError: where it is not whole.
+    """
     path = folder / "index.json"
+    if not path.exists():
+        return None
     try:
-        return json.loads(path.read_text()) if path.exists() else None
-    except ValueError as error:
-        raise DataError(f"{path} is not whole JSON; delete the folder and build the store again.") from error
+        index = json.loads(path.read_text())
+    except ValueError:
+        index = None
+    if isinstance(index, dict) and index.keys() >= {"data", "geometry", "songs", "complete"}:
+        index.setdefault("precision", "float32")  # stores made before there was a choice
+        return index
+    raise DataError(f"{path} is not a whole index; delete the folder and build the store again.")
 
 
-def magnitudes(samples: np.ndarray, rate: int, geometry: Geometry) -> Tensor:
-    """Magnitudes `(bins, frames)`, float32, of mono samples at `rate` Hz."""
-    return geometry.stft(geometry.resample(samples, rate)).abs()
+def _compare(path: Path, songs: list[tuple[str, int, str]]) -> None:
+    """Raise where the bytes of a song, of which name, length and digest are given in order, are not the written."""
+    with path.open("rb") as file:
+        for name, length, digest in songs:
+            if _digest(file, length) != digest:
+                raise DataError(f"{path} was altered in {name}; delete the folder and build the store again.")
+
+
+def _digest(file: BinaryIO, length: int) -> str:
+    total = hashlib.sha256()
+    for start in range(0, length, PIECE):
+        total.update(file.read(min(PIECE, length - start)))
+    return total.hexdigest()
+
+
+def _moved(frames: np.ndarray, device: torch.device) -> Tensor:
+    """A copy on the device, chunk by chunk, so that the host never holds all of it."""
+    copy = torch.empty(frames.shape, dtype=torch.from_numpy(np.empty(0, frames.dtype)).dtype, device=device)
+    for start in range(0, len(frames), CHUNK):
+        copy[start : start + CHUNK] = torch.from_numpy(np.array(frames[start : start + CHUNK]))
+    return copy

@@ -54,7 +54,7 @@ def activation_confidence(stems: Mapping[str, np.ndarray], rate: int) -> np.ndar
 
 def is_silent(samples: np.ndarray) -> bool:
     """Whether no sample is above the smallest step of 16 bits, which a codec may leave of silence."""
-    return not (np.abs(samples) > 2.0**-15).any()
+    return bool(np.abs(samples).max(initial=0.0) <= 2.0**-15)
 
 
 def _hop(rate: int) -> int:
