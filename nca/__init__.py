@@ -21,8 +21,9 @@ if TYPE_CHECKING:
         student,
     )
     from nca.diagnostics import Diagnostics, as_table, diagnose, estimate
-    from nca.explorer import explore
+    from nca.explorer import explore, rerun
     from nca.files import read_json, write_json
+    from nca.gathering import gather_results, gather_trained
     from nca.judging import judge
     from nca.listening import listening_views, voice_magnitudes
     from nca.mapping import frame_mappings, mean_jacobian, mean_mapping, offset_share, offsets
@@ -45,15 +46,16 @@ if TYPE_CHECKING:
     from nca.surveying import Case, drawn, survey
     from nca.tables import beside_paper, summarise, write_tables
     from nca.tracks import digest, open_tracks, real_song
-    from nca.training import Checkpoint, Schedule, Trained, load_trained, static_gain, train
+    from nca.training import Checkpoint, Schedule, Trained, load_ensemble, load_trained, static_gain, train
     from nca.trials import compare, solve
 
 _HOMES = {
     "couplings": "Couplings compositional equaliser identity l1_optimum least_squares linear_composition load_matrices"
     " ridge save_matrices student",
     "diagnostics": "Diagnostics as_table diagnose estimate",
-    "explorer": "explore",
+    "explorer": "explore rerun",
     "files": "read_json write_json",
+    "gathering": "gather_results gather_trained",
     "judging": "judge",
     "listening": "listening_views voice_magnitudes",
     "mapping": "frame_mappings mean_jacobian mean_mapping offset_share offsets",
@@ -67,7 +69,7 @@ _HOMES = {
     "surveying": "Case drawn survey",
     "tables": "beside_paper summarise write_tables",
     "tracks": "digest open_tracks real_song",
-    "training": "Checkpoint Schedule Trained load_trained static_gain train",
+    "training": "Checkpoint Schedule Trained load_ensemble load_trained static_gain train",
     "trials": "compare solve",
 }
 _HOME = {name: f"nca.{module}" for module, names in _HOMES.items() for name in names.split()}

@@ -6,12 +6,12 @@ from typing import Any
 import ipywidgets
 
 from nca.errors import ParameterError
-from nca.explorer.live import Recompute, with_controls
+from nca.explorer.live import Recompute, rerun, with_controls
 from nca.explorer.sound import encode
 from nca.explorer.views import Shown, View, as_views
 from nca.explorer.widget import Explorer
 
-__all__ = ["Explorer", "View", "encode", "explore"]
+__all__ = ["Explorer", "View", "encode", "explore", "rerun"]
 
 BANDWIDTH = 44100 / 4096
 
@@ -30,7 +30,7 @@ def explore(
             mapping from a model's name to one. Leading dimensions of a matrix are taken as segments.
         bandwidth: Hz from band to band.
         recompute: with a kernel, computes one more matrix from the controls' values; its second argument takes the
-            share that is done, 0 to 1.
+            share that is done, 0 to 1, and what to say beside the bar. :func:`rerun` makes one of the NCA.
         controls: for each parameter of `recompute` what `ipywidgets.interact` accepts: `(lowest, highest, step)`,
             a list of choices, a number.
 

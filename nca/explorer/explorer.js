@@ -1,9 +1,10 @@
 // The explorer: couplings matrices to zoom, read band by band, compare and hear. No framework, nothing loaded from elsewhere.
-// Python sends each matrix as one byte an entry, see quantise.py; row = output band, column = input band, 0 Hz below left.
+// Python sends each matrix deflated, one byte an entry, see quantise.py; row = output band, column = input band.
 
 const KEYS = ["model", "strategy", "song", "segment"];
 const EDGE = { left: 46, right: 8, top: 6, bottom: 36 };
 const SMALLEST = 8; // bands across the closest zoom
+const LOWEST = 1100; // Hz that the figures enlarge
 const HELP = "Arrow keys move the cross-hair, with shift they pan; + and − zoom, 0 shows all. Or drag, turn the wheel, pinch.";
 
 const bytes = (view) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
@@ -21,15 +22,18 @@ function h(tag, properties = {}, ...children) {
 
 // ---- matrices -------------------------------------------------------------------------------------------------------
 
+async function inflate(view) {
+  const stream = new Blob([bytes(view.code)]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return { ...view, code: new Uint8Array(await new Response(stream).arrayBuffer()) };
+}
+
 // The numbers behind one view: a byte's low seven bits are a level in dB below the peak, its high bit the sign.
-function decode(view) {
-  const { bins, peak, range } = view;
+function decode({ bins, peak, range, code: codes }) {
   const table = Float32Array.from({ length: 256 }, (_, code) => {
     const level = code & 127;
     return level ? (code > 127 ? -1 : 1) * peak * 10 ** ((-range * (127 - level)) / 126 / 20) : 0;
   });
-  const values = Float32Array.from(bytes(view.code), (code) => table[code]);
-  return { bins, values };
+  return { bins, values: Float32Array.from(codes, (code) => table[code]) };
 }
 
 const peakOf = (values) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
@@ -125,9 +129,8 @@ function frequencyAxis(paper, box, low, high, name, upright = false) {
   context.restore();
 }
 
-const inside = (width, height) => ({
-  left: EDGE.left, top: EDGE.top, width: width - EDGE.left - EDGE.right, height: height - EDGE.top - EDGE.bottom,
-});
+const inside = (width, height) =>
+  ({ left: EDGE.left, top: EDGE.top, width: width - EDGE.left - EDGE.right, height: height - EDGE.top - EDGE.bottom });
 
 function drawMap(canvas, picture, region, cursor, bandwidth) {
   const paper = sheet(canvas), { context } = paper, box = inside(paper.width, paper.height);
@@ -176,28 +179,24 @@ function drawLines(canvas, lines, low, bandwidth, name, logarithmic = false) {
 
 // ---- sound ----------------------------------------------------------------------------------------------------------
 
-function soundType(data) {
-  const start = String.fromCharCode(...data.subarray(0, 4));
-  return start === "OggS" ? "audio/ogg" : start === "RIFF" ? "audio/wav" : start === "fLaC" ? "audio/flac" : "audio/mpeg";
-}
-
 function players(parent, chosen, sounds) {
   parent.querySelectorAll("audio").forEach((audio) => URL.revokeObjectURL(audio.src));
   const wanted = new Map(); // a sound that two views share is offered once
   const shared = (key) => chosen.every(({ audio }) => audio.some((sound) => sound[1] === key));
   chosen.forEach(({ audio }, i) => audio.forEach(([label, key]) => wanted.set(key, shared(key) ? label : `${"AB"[i]}: ${label}`)));
   parent.replaceChildren(...Array.from(wanted, ([key, label]) => {
-    const data = bytes(sounds[key]), src = URL.createObjectURL(new Blob([data], { type: soundType(data) }));
+    const src = URL.createObjectURL(new Blob([bytes(sounds[key])], { type: "audio/mpeg" }));
     return h("label", { className: "nca-sound" }, label, h("audio", { src, controls: true, preload: "metadata", "aria-label": label }));
   }));
 }
 
 // ---- the view -------------------------------------------------------------------------------------------------------
 
-function render({ model, el }) {
+async function render({ model, el }) {
   const state = { picks: [0, 0], compare: "one", colours: "signed", rows: true, region: null, cursor: null };
   const listening = new AbortController(), { signal } = listening;
-  const views = () => model.get("views");
+  const unpacked = () => Promise.all(model.get("views").map(inflate));
+  let views = await unpacked();
   const decoded = new Map(); // view -> its numbers, decoded when first shown
   const numbers = (view) => decoded.get(view.id) ?? decoded.set(view.id, decode(view)).get(view.id);
 
@@ -230,7 +229,8 @@ function render({ model, el }) {
     setting("colours", "colours", [["signed", "signed"], ["level", "magnitude in dB"]]),
     h("label", { className: "nca-check" }, rows, "each row to its peak"),
     h("span", { className: "nca-zoom", role: "group", "aria-label": "zoom" },
-      button("zoom in", "+", () => zoom(0.5)), button("zoom out", "−", () => zoom(2)), button("show everything", "⤢", () => zoom(Infinity))));
+      button("zoom in", "+", () => zoom(0.5)), button("zoom out", "−", () => zoom(2)), button("show everything", "⤢", () => zoom(Infinity)),
+      button(`the lowest ${hertz(LOWEST)}, as in Fig. 3`, "Fig. 3", () => place(0, 0, LOWEST / model.get("bandwidth")))));
   el.classList.add("nca-explorer");
   el.replaceChildren(...pickers, tools, h("div", { className: "nca-scale" }, barLabels[0], bar, ...barLabels.slice(1)),
     h("div", { className: "nca-views" }, h("div", { className: "nca-maps" }, ...figures),
@@ -238,28 +238,28 @@ function render({ model, el }) {
         h("div", { className: "nca-plots" }, ...plots.map((plot, i) => h("figure", {}, titles[i], plot))))),
     sound, h("p", { className: "nca-help" }, HELP));
 
-  const chosen = () => state.picks.slice(0, state.compare === "one" ? 1 : 2).map((i) => views()[i]);
+  const chosen = () => state.picks.slice(0, state.compare === "one" ? 1 : 2).map((i) => views[i]);
   const title = (view) => [...KEYS.slice(0, 3).map((key) => view[key]).filter(Boolean), `segment ${view.segment}`].join(", ");
   let shown = [], raw = [], found = []; // what the maps show, with pictures; the matrices as they are; their measures
 
   function pick(which, key, value) {
-    const now = views()[state.picks[which]], wanted = { ...now, [key]: value };
+    const now = views[state.picks[which]], wanted = { ...now, [key]: value };
     const fit = (view) => (String(view[key]) === value ? 10 : 0) + KEYS.filter((k) => String(view[k]) === String(wanted[k])).length;
-    state.picks[which] = views().reduce((best, view, i) => (fit(view) > fit(views()[best]) ? i : best), 0);
+    state.picks[which] = views.reduce((best, view, i) => (fit(view) > fit(views[best]) ? i : best), 0);
     refresh();
   }
 
   function drawPickers() {
     pickers.forEach((group, which) => {
       group.hidden = which === 1 && state.compare === "one";
-      const now = views()[state.picks[which]], focused = group.contains(document.activeElement) && document.activeElement.name;
-      const lists = KEYS.map((key) => [key, [...new Set(views().map((view) => String(view[key])))]]).filter(([, all]) => all.length > 1);
+      const now = views[state.picks[which]], focused = group.contains(document.activeElement) && document.activeElement.name;
+      const lists = KEYS.map((key) => [key, [...new Set(views.map((view) => String(view[key])))]]).filter(([, all]) => all.length > 1);
       const name = state.compare === "one" ? [] : [h("strong", { className: which ? "nca-b" : "nca-a" }, "AB"[which])];
       group.replaceChildren(...name, ...lists.map(([key, all]) =>
         select(key, key, all.map((value) => [value, value]), String(now[key]), (value) => pick(which, key, value))));
       if (focused) group.querySelector(`[name=${focused}]`)?.focus();
     });
-    compare.hidden = views().length < 2;
+    compare.hidden = views.length < 2;
   }
 
   // Chosen matrices have changed: numbers, pictures, players.
@@ -385,10 +385,10 @@ function render({ model, el }) {
   }
 
   maps.forEach(handle);
-  state.picks[1] = Math.min(1, views().length - 1);
+  state.picks[1] = Math.min(1, views.length - 1);
   const resized = new ResizeObserver(() => raw.length && draw());
   const themed = new MutationObserver(() => draw());
-  model.on("change:views", () => { state.picks = [views().length - 1, state.picks[0]]; refresh(); });
+  model.on("change:views", async () => { views = await unpacked(); state.picks = [views.length - 1, state.picks[0]]; refresh(); });
   refresh();
   resized.observe(el);
   themed.observe(document.documentElement, { attributeFilter: ["data-theme"] });
