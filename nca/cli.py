@@ -3,9 +3,13 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from nca.errors import NCAError
 from nca.sweeps import command as sweeping
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def corpus(arguments: argparse.Namespace) -> None:
@@ -18,7 +22,8 @@ def tracks(arguments: argparse.Namespace) -> None:
     from nca.tracks import open_tracks
 
     for track in open_tracks(arguments.folder, arguments.subset):
-        print(f"{track.seconds:8.1f} s  {track.rate} Hz  {track.name}")
+        remark = "  (no voice: left out of training and scores)" if track.voiceless else ""
+        print(f"{track.seconds:8.1f} s  {track.rate} Hz  {track.name}{remark}")
 
 
 def single(arguments: argparse.Namespace) -> None:
@@ -34,14 +39,39 @@ def book(arguments: argparse.Namespace) -> None:
     print(make_book(arguments.songs, arguments.seconds, arguments.seed, overrides))
 
 
-def bench(arguments: argparse.Namespace) -> None:
-    from nca.bench import bench_couplings, machine
+def bench_couplings(arguments: argparse.Namespace) -> None:
+    from nca.bench import bench_couplings as measure
+
+    table = measure(arguments.bins, arguments.depths, arguments.iterations, arguments.device)
+    _report(arguments, {"rows": table})
+
+
+def bench_ensembles(arguments: argparse.Namespace) -> None:
+    from nca.bench.ensembles import bench_segments, bench_training
+
+    rest = (arguments.precisions, arguments.rounds, arguments.device)
+    training = bench_training(arguments.bins, arguments.depth, arguments.instances, *rest)
+    segments = bench_segments(arguments.bins, arguments.depth, arguments.batches, *rest)
+    _report(arguments, {"training": training, "segments": segments})
+
+
+def cost(arguments: argparse.Namespace) -> None:
+    from nca.cost.command import run
+
+    run(arguments)
+
+
+def _report(arguments: argparse.Namespace, tables: "dict[str, pd.DataFrame]") -> None:
+    """Print tables of this machine, and keep them as JSON where asked."""
+    from nca.bench import machine
     from nca.files import write_json
 
-    table = bench_couplings(arguments.bins, arguments.depths, arguments.iterations, arguments.device)
-    print(f"{machine(arguments.device)}\n{table.to_string(index=False, float_format='{:.3f}'.format)}")
+    print(machine(arguments.device))
+    for table in tables.values():
+        print(table.to_string(index=False, float_format="{:.3g}".format))
     if arguments.json:
-        write_json(arguments.json, {"machine": machine(arguments.device), "rows": table.to_dict("records")})
+        rows = {name: table.to_dict("records") for name, table in tables.items()}
+        write_json(arguments.json, {"machine": machine(arguments.device)} | rows)
 
 
 def record(arguments: argparse.Namespace) -> None:
@@ -62,7 +92,7 @@ def parser() -> argparse.ArgumentParser:
 
     sweeping.add_arguments(verbs)
 
-    listing = verbs.add_parser("tracks", help="read every song of a data set in MUSDB18's layout and list it")
+    listing = verbs.add_parser("tracks", help="read every song of a data set (MUSDB18, MIR-1K) and list it")
     listing.add_argument("folder", nargs="?", help="root of the data set; MUSDB_PATH if left out")
     listing.add_argument("--subset", default="test", help="train or test")
     listing.set_defaults(run=tracks)
@@ -83,7 +113,34 @@ def parser() -> argparse.ArgumentParser:
     couplings.add_argument("--iterations", type=int, default=10, help="rounds; each times one iteration of each")
     couplings.add_argument("--device", default="cpu", help="where to run, as torch names it")
     couplings.add_argument("--json", metavar="FILE", help="write the table there as well")
-    couplings.set_defaults(run=bench)
+    couplings.set_defaults(run=bench_couplings)
+    ensembles = clocks.add_parser(
+        "ensembles", help="many initialisations trained, and many segments analysed, at once beside a loop over them"
+    )
+    ensembles.add_argument("--bins", type=int, default=2049, help="number of bins N")
+    ensembles.add_argument("--depth", type=int, default=2, help="number of layers L'")
+    ensembles.add_argument("--instances", type=int, nargs="+", default=[1, 8, 50], help="initialisations at once")
+    ensembles.add_argument("--batches", type=int, nargs="+", default=[1, 8, 32], help="segments at once")
+    ensembles.add_argument(
+        "--precisions", nargs="+", default=["float32", "tf32", "bfloat16"], help="of the products; tf32 on CUDA alone"
+    )
+    ensembles.add_argument("--rounds", type=int, default=5, help="rounds in which all take turns")
+    ensembles.add_argument("--device", default="cpu", help="where to run, as torch names it")
+    ensembles.add_argument("--json", metavar="FILE", help="write the tables there as well")
+    ensembles.set_defaults(run=bench_ensembles)
+
+    guess = verbs.add_parser("cost", help="predict time and memory of an experiment on a device")
+    guess.add_argument("--profile", default="paper", help="paper, mir-1k or demo: how much of everything there is")
+    guess.add_argument(
+        "--device", default="cpu", help="as torch names it, calibrated first; or h100, by its data sheet"
+    )
+    guess.add_argument("--precision", default="tf32", help="of the products, for a device by its data sheet")
+    for name in ("bins", "frames", "epochs", "instances", "segments"):
+        guess.add_argument(f"--{name}", type=int, help=f"{name} in place of the profile's")
+    guess.add_argument("--at-once", type=int, default=1, help="initialisations, and segments, at once")
+    guess.add_argument("--rounds", type=int, default=3, help="of the calibration")
+    guess.add_argument("--json", metavar="FILE", help="write the prediction there as well")
+    guess.set_defaults(run=cost)
 
     keep = verbs.add_parser("record", help="keep what a long sweep found as one JSON file that a page can read")
     keep.add_argument("store", help="of the sweep")

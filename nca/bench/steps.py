@@ -1,0 +1,59 @@
+"""One step of each stage that the paper spends its time in, on random spectra, ready to be timed."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nca.bench.timing import FRAMES, problem
+from nca.couplings.compositional import CompositionalDescent
+from nca.couplings.descent import adam
+from nca.couplings.student import StudentDescent
+from nca.mapping import mean_mapping
+from nca.models import Separator
+from nca.spectra import Geometry
+from nca.surveying import stacked
+from nca.training.ensemble import Ensemble
+
+Step = Callable[[], Any]
+BATCH = 128
+RATE = 1e-4
+
+
+def training_step(
+    bins: int, depth: int, instances: int, device: torch.device, dtype: torch.dtype = torch.float32
+) -> Step:
+    """One Adam step of so many initialisations on 128 frames each."""
+    ensemble = Ensemble(Separator(bins, depth, range(instances)).to(device).requires_grad_(False), dtype)
+    generator = torch.Generator().manual_seed(2)
+    mixture, voice = (torch.rand(instances, ensemble.width, BATCH, generator=generator).to(device) for _ in range(2))
+    return lambda: ensemble.step(mixture, voice, [RATE] * instances)
+
+
+def couplings_step(
+    strategy: str, bins: int, depth: int, batch: int, device: torch.device, precision: str = "float32"
+) -> Step:
+    """One iteration of `student` or `compositional` on so many segments of 350 frames."""
+    model, mixture = batched_problem(bins, depth, batch, device)
+    descent = {"student": StudentDescent, "compositional": CompositionalDescent}[strategy]
+    return descent(model, mixture, adam(), seed=list(range(batch)), precision=precision).step
+
+
+def mapping_step(bins: int, depth: int, batch: int, device: torch.device, frames: int = FRAMES) -> Step:
+    """The mean exact mapping of so many segments."""
+    model, mixture = batched_problem(bins, depth, batch, device)
+    return lambda: mean_mapping(model, mixture[..., :frames])
+
+
+def batched_problem(bins: int, depth: int, batch: int, device: torch.device) -> tuple[Separator, Tensor]:
+    """The bench's problem so many times over, each with weights of its own memory."""
+    model, mixture = problem(bins, depth, device)
+    return stacked([model] * batch), mixture.expand(batch, -1, -1).contiguous()
+
+
+def spectra_step(frames: int, bins: int, device: torch.device, times: int) -> Step:
+    """The magnitudes of so many frames of mixture and voice, in the proportions of the paper's transform."""
+    geometry = Geometry(rate=44100, fft=2 * (bins - 1), window=bins - 1, hop=3 * (bins - 1) // 16)
+    signals = torch.rand(times, 2, frames * geometry.hop - 1, generator=torch.Generator().manual_seed(3)).to(device)
+    return lambda: geometry.stft(signals).abs()

@@ -1,0 +1,131 @@
+"""What a device makes of the work: a few steps of each stage at a few sizes, timed in turns.
+
+Of each stage is kept how near its steps come to their floor. That share changes slowly with the number of bins, so a
+size that was not timed takes it from its neighbours.
+"""
+
+import math
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+
+from nca.bench.steps import Step, couplings_step, mapping_step, spectra_step, training_step
+from nca.bench.timing import machine, take_turns
+from nca.cost import work
+from nca.cost.work import Work
+
+SIZES = (129, 385, 769, 1537)
+DEEP_FRAMES = 8  # of the exact mapping of a deep network, which goes frame by frame
+SPECTRA_FRAMES = 64
+PEAK_SIDE, COPIED = 2048, 1 << 24  # the square product and the number of floats that the peaks are measured with
+
+
+class Point(NamedTuple):
+    """A stage of STAGES at a number of bins."""
+
+    stage: str
+    bins: int
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One kind of step: its work by bins and how often `times` it happens at once, and how to make one."""
+
+    work: Callable[[int], Work]
+    make: Callable[[int, torch.device, int], Step]
+
+
+STAGES = {
+    "spectra": Stage(lambda bins: work.spectra_frame(bins) * SPECTRA_FRAMES, partial(spectra_step, SPECTRA_FRAMES)),
+    "training": Stage(
+        lambda bins: work.training_step(bins, 2), lambda bins, device, K: training_step(bins, 2, K, device)
+    ),
+    "student": Stage(work.student_iteration, lambda bins, device, K: couplings_step("student", bins, 2, K, device)),
+    "compositional": Stage(
+        lambda bins: work.compositional_iteration(bins, 2),
+        lambda bins, device, K: couplings_step("compositional", bins, 2, K, device),
+    ),
+    "exact mapping": Stage(
+        lambda bins: work.exact_mapping(bins, 2), lambda bins, device, K: mapping_step(bins, 2, K, device)
+    ),
+    "exact mapping, deep": Stage(
+        lambda bins: work.exact_mapping(bins, 4, DEEP_FRAMES),
+        lambda bins, device, K: mapping_step(bins, 4, K, device, DEEP_FRAMES),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A device: operations and bytes a second, and for each stage the share of the floor's speed that it reaches.
+
+    Attributes:
+        device: in words.
+        measured: False where the numbers are a data sheet's and an assumption.
+        shares: by stage, floor over time at each number of bins that was timed.
+    """
+
+    device: str
+    peak: float
+    bandwidth: float
+    measured: bool
+    shares: Mapping[str, Mapping[int, float]]
+
+    def seconds(self, stage: str, bins: int, amount: Work) -> float:
+        """Predicted time of an amount of work of a stage."""
+        return amount.floor(self.peak, self.bandwidth) / between(self.shares[stage], bins)
+
+
+def calibrate(device: torch.device, sizes: Sequence[int] = SIZES, times: int = 1, rounds: int = 3) -> Calibration:
+    """Time every stage on a device.
+
+    Args:
+        sizes: numbers of bins.
+        times: initialisations or segments at once.
+    """
+    points = [Point(stage, bins) for stage in STAGES for bins in sizes]
+    return calibration(measure(points, device, times, rounds), device, times)
+
+
+def measure(points: Sequence[Point], device: torch.device, times: int, rounds: int) -> dict[Point, float]:
+    """Seconds of a step at each point, medians over rounds in which all take turns; and of the two peaks' steps."""
+    steps = {point: STAGES[point.stage].make(point.bins, device, times) for point in points}
+    seconds = take_turns(steps | peak_steps(device), rounds, device)
+    return {point: statistics.median(each) for point, each in seconds.items()}
+
+
+def calibration(seconds: Mapping[Point, float], device: torch.device, times: int = 1) -> Calibration:
+    """What :func:`measure` found, as a calibration."""
+    peak = 2 * PEAK_SIDE**3 / seconds[PRODUCT]
+    bandwidth = 2 * work.FLOAT * COPIED / seconds[COPY]
+    shares: dict[str, dict[int, float]] = {}
+    for (stage, bins), measured in seconds.items():
+        if stage in STAGES:
+            floor = (STAGES[stage].work(bins) * times).floor(peak, bandwidth)
+            shares.setdefault(stage, {})[bins] = floor / measured
+    return Calibration(machine(str(device)), peak, bandwidth, True, shares)
+
+
+PRODUCT, COPY = Point("square product", PEAK_SIDE), Point("copy", COPIED)
+
+
+def peak_steps(device: torch.device, dtype: torch.dtype = torch.float32) -> dict[Point, Step]:
+    """A large product and a large copy: what the device can do at best."""
+    square, out = (torch.rand(PEAK_SIDE, PEAK_SIDE, device=device).to(dtype) for _ in range(2))
+    source, copy = (torch.zeros(COPIED, device=device) for _ in range(2))
+    return {PRODUCT: lambda: torch.matmul(square, square, out=out), COPY: lambda: copy.copy_(source)}
+
+
+def between(shares: Mapping[int, float], bins: int) -> float:
+    """The share at a number of bins, linear in its logarithm between those that were timed; beyond, the nearest's."""
+    sizes = sorted(shares)
+    for low, high in pairwise(sizes):
+        if low <= bins <= high:
+            way = math.log(bins / low) / math.log(high / low)
+            return (1 - way) * shares[low] + way * shares[high]
+    return shares[sizes[0] if bins < sizes[0] else sizes[-1]]
