@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam
 
+from nca.bench.problem import network_and_segment
 from nca.bench.timing import find_device, problem, ratio, take_turns
 from nca.couplings.compositional import CompositionalDescent
 from nca.couplings.descent import adam
@@ -41,7 +42,7 @@ def bench_couplings(
     Columns: seconds of an iteration (`composed`, `float32`, `bfloat16`, `products`); the ratios `speedup` (composed
     over float32), `over_products` (float32 over the bare products) and `bfloat16_speedup` (float32 over bfloat16);
     `peak` memory and its `bound`, in matrices of N x N float32; and where bfloat16 stands beside float32 after as many
-    iterations, `tod_ratio_change` (relative) and `snr_change` (dB).
+    iterations on a network that was trained a little, `tod_ratio_change` (relative) and `snr_change` (dB).
 
     Raises:
         ParameterError: for fewer than one iteration, or a device that this machine does not have.
@@ -101,7 +102,7 @@ def peak_memory(bins: int, depth: int, device: str) -> float:
 
 @torch.no_grad()
 def _row(N: int, depth: int, rounds: int, device: torch.device) -> dict[str, Any]:
-    model, mixture = problem(N, depth, device)
+    model, mixture = network_and_segment(N, depth, device)
     ours = {
         precision: CompositionalDescent(model, mixture, SOLVER, precision=precision)
         for precision in ("float32", "bfloat16")

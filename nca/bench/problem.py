@@ -1,0 +1,41 @@
+"""What the couplings are timed on: a network of any number of bins, trained a little on a segment of a demo song."""
+
+import torch
+from torch import Tensor
+
+from nca.bench.timing import FRAMES
+from nca.corpus.song import make_stems, plan_song
+from nca.models import Separator
+from nca.spectra import Geometry, profile
+from nca.spectra.scale import band_deviation
+from nca.training import Schedule, train
+
+SONG_SECONDS = 6.0  # a little more than a segment, whose frames are taken from its middle
+EPOCHS = 20
+
+
+@torch.enable_grad()
+def network_and_segment(bins: int, depth: int, device: torch.device) -> tuple[Separator, Tensor]:
+    """A network of `depth` layers and a standardised segment `(bins, FRAMES)`, the same at each call."""
+    stems = {name: samples.mean(0) for name, samples in make_stems(plan_song(0, SONG_SECONDS, seed=0)).items()}
+    rate, geometry = profile("paper").rate, _geometry(bins)
+    mixture, voice = (
+        _middle(geometry.stft(geometry.resample(samples, rate)).abs())
+        for samples in (sum(stems.values()), stems["vocals"])
+    )
+    scale = band_deviation(mixture.mT.numpy())
+    model = Separator(bins, depth, [0])
+    train(model, mixture.mT.numpy(), voice.mT.numpy(), scale, [0], Schedule(epochs=EPOCHS), progress=False)
+    return model.instance(0).to(device).requires_grad_(False), (mixture / scale).to(device)
+
+
+def _geometry(bins: int) -> Geometry:
+    """The paper's, with its bin width and frame rate, over as many bins as asked for."""
+    paper, width = profile("paper"), bins - 1
+    share = width / (paper.bins - 1)
+    return Geometry(round(paper.rate * share), 2 * width, width, max(1, round(paper.hop * share)))
+
+
+def _middle(magnitudes: Tensor) -> Tensor:
+    start = (magnitudes.shape[-1] - FRAMES) // 2
+    return magnitudes[:, start : start + FRAMES].contiguous()
