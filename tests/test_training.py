@@ -9,7 +9,7 @@ import torch
 from nca.errors import DataError, ParameterError
 from nca.models import build
 from nca.spectra import Geometry
-from nca.training import Progress, Schedule, Trained, load_trained, static_gain, train
+from nca.training import Progress, Schedule, Trained, load_ensemble, load_trained, static_gain, train
 from nca.training.frames import shuffles
 
 SMALL = Geometry(rate=2000, fft=22, window=16, hop=4)
@@ -142,3 +142,16 @@ def test_bad_input_is_a_named_error():
         Schedule(batch=0)
     with pytest.raises(ParameterError, match="epochs is 0"):
         Schedule(epochs=0)
+
+
+def test_initialisations_of_one_run_lie_in_folders_of_their_own_and_one_alone_in_the_run(tmp_path):
+    models = {seed: build("DAE", 12, seed) for seed in (0, 2, 10)}
+    for seed, model in models.items():
+        Trained(model, SCALE, 2 * SCALE, SMALL, seed, [1.0], [1e-3]).save(tmp_path / "many" / f"seed{seed}")
+    Trained(models[2], SCALE, 2 * SCALE, SMALL, 2, [1.0], [1e-3]).save(tmp_path / "one")
+    for folder in ("many", "one"):
+        assert torch.equal(load_trained(tmp_path / folder, 2).model.weights[0], models[2].weights[0])
+    assert [one.seed for one in load_ensemble(tmp_path / "many")] == [0, 2, 10]
+    assert [one.seed for one in load_ensemble(tmp_path / "one")] == [2]
+    with pytest.raises(DataError, match="holds the initialisations 0, 2, 10, and seed is 1"):
+        load_trained(tmp_path / "many", 1)

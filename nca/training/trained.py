@@ -45,13 +45,39 @@ class Trained:
         write_json(folder / "model.json", description | {"losses": self.losses, "rates": self.rates})
 
 
-def load_trained(folder: Path | str) -> Trained:
+def load_trained(folder: Path | str, seed: int | None = None) -> Trained:
     """Read what :meth:`Trained.save` wrote.
+
+    Args:
+        folder: of one trained model, or of several initialisations of it in folders `seed<number>` of their own.
+        seed: which initialisation; where there is only one it can be left out.
+
+    Raises:
+        DataError: where a file is missing or broken, or the initialisation is not there.
+    """
+    several = _folders(Path(folder))
+    if several and seed not in several:
+        there = ", ".join(map(str, several))
+        raise DataError(f"{folder} holds the initialisations {there}, and seed is {seed}; choose one of them.")
+    return _load(several[seed] if several and seed is not None else Path(folder))
+
+
+def load_ensemble(folder: Path | str) -> list[Trained]:
+    """All initialisations that a training run left in `folder`, by their seeds, whether one or many.
 
     Raises:
         DataError: where a file is missing or broken.
     """
-    folder = Path(folder)
+    return [_load(one) for one in _folders(Path(folder)).values() or [Path(folder)]]
+
+
+def _folders(folder: Path) -> dict[int, Path]:
+    """The folders of a run's initialisations by their seeds; none where it has only one."""
+    found = {int(one.name[4:]): one for one in folder.glob("seed*") if one.name[4:].isdecimal()}
+    return dict(sorted(found.items()))
+
+
+def _load(folder: Path) -> Trained:
     try:
         description = json.loads((folder / "model.json").read_text())
         tensors = safetensors.torch.load_file(folder / "model.safetensors")
