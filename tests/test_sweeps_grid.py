@@ -170,3 +170,19 @@ def test_yaml_reads_numbers_and_words_as_people_write_them() -> None:
 def test_missing_data_is_a_data_error(grid: Write) -> None:
     with pytest.raises(DataError):
         plan(grid("  first: {notebook: first.md, data: data, parameters: {data: nowhere}}"))
+
+
+def test_a_grid_that_comes_after_another_has_its_stages_and_its_store(grid: Write) -> None:
+    first = grid("  first: {notebook: first.md, parameters: {seed: [0, 1]}}")
+    second = first.with_name("second.yml")
+    second.write_text("after: grid.yml\nstages: {second: {notebook: second.md, needs: {first: {all: first}}}}\n")
+    laid_out = plan(second)
+    assert [run.stage for run in laid_out.runs] == ["first", "first", "second"]
+    assert [run.digest for run in laid_out.runs[:2]] == [run.digest for run in plan(first).runs]
+    assert laid_out.grid.store == plan(first).grid.store
+    second.write_text("after: grid.yml\nstore: elsewhere\nstages: {second: {notebook: second.md}}\n")
+    with pytest.raises(RunError, match="has another store than grid"):
+        plan(second)
+    second.write_text("after: grid.yml\nstages: {first: {notebook: first.md}}\n")
+    with pytest.raises(RunError, match="is a stage of grid"):
+        plan(second)

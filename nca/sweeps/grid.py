@@ -2,6 +2,7 @@
 
 ```yaml
 store: store/demo                 # where the runs go, relative to the working directory
+after: train.yml                  # another grid, whose stages stand before these; its store is theirs
 stages:
   train:
     notebook: train.md            # relative to the grid file
@@ -9,7 +10,8 @@ stages:
       model: [DAE, SF]
       seed: {range: [0, 3]}       # 0, 1, 2; also [start, stop, step] and a single stop
       data: data/demo             # one value; {value: [..]} is a list that is one value
-    data: data                    # these parameters are paths: identity takes the digest of what they point to
+      corpus: $MUSDB_PATH         # of a path, the value of an environment variable
+    data: [data, corpus]          # these parameters are paths: identity takes the digest of what they point to
     seconds: 3600                 # wall-clock limit of a run
     memory: 8 GB                  # memory limit of a run's kernel
   couple:
@@ -30,6 +32,7 @@ pages: executed                   # where executed pages are copied for the book
 ```
 """
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -46,7 +49,7 @@ from nca.sweeps.parameters import Cell, check, parameters_cell, suggestion
 from nca.sweeps.textnotebooks import read_notebook
 
 _STAGE = {"notebook", "parameters", "rows", "needs", "data", "seconds", "memory", "page"}
-_GRID = {"store", "stages", "pages", "packages"}
+_GRID = {"store", "after", "stages", "pages", "packages"}
 _UNITS = {"": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
 
 
@@ -97,16 +100,30 @@ def read_grid(path: str | Path, overrides: Mapping[str, Any] | None = None) -> G
         ParameterError: A parameter that its notebook does not have, or a value of the wrong type.
     """
     path = Path(path)
-    content = _yaml(path)
-    _keys(content, _GRID, {"store", "stages"}, f"grid {path}")
+    content, stages = _content(path, dict(overrides or {}))
     packages = tuple(content.get("packages", ["nca"]))
-    stages = {name: _stage(name, content["stages"][name], path, dict(overrides or {})) for name in content["stages"]}
     unknown = [name for name in overrides or {} if not any(name in one.cell.parameters for one in stages.values())]
     if unknown:
         known = sorted({name for one in stages.values() for name in one.cell.parameters})
         raise RunError(f"no notebook of grid {path} has the parameter {unknown[0]!r}{suggestion(unknown[0], known)}")
     pages = Path(content["pages"]) if content.get("pages") else None
     return Grid(path, Path(content["store"]), _ordered(stages, path), pages, packages)
+
+
+def _content(path: Path, overrides: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Stage]]:
+    """A grid file and its stages, those of the grid that it comes after first."""
+    content = _yaml(path)
+    _keys(content, _GRID, {"stages"} if "after" in content else {"store", "stages"}, f"grid {path}")
+    stages: dict[str, Stage] = {}
+    if "after" in content:
+        before, stages = _content(path.parent / content["after"], overrides)
+        if content.setdefault("store", before["store"]) != before["store"]:
+            raise RunError(f"grid {path} has another store than {content['after']}, which it comes after; leave it out")
+    for name in content["stages"]:
+        if name in stages:
+            raise RunError(f"stage {name!r} of grid {path} is a stage of {content['after']} already; rename it")
+        stages[name] = _stage(name, content["stages"][name], path, overrides)
+    return content, stages
 
 
 def _yaml(path: Path) -> dict[str, Any]:
@@ -141,7 +158,9 @@ def _stage(name: str, content: Any, path: Path, overrides: dict[str, Any]) -> St
     cell = parameters_cell(notebook, str(file))
     needs = {one: _need(value, f"need {one!r} of {where}") for one, value in (content.get("needs") or {}).items()}
     mine = {one: value for one, value in overrides.items() if one in cell.parameters}
-    axes = Axes(content.get("parameters") or {}, content.get("rows") or [{}], mine, where)
+    data = tuple(_listed(content.get("data") or []))
+    given = _with_paths(content.get("parameters") or {}, set(data) - set(mine), where)
+    axes = Axes(given, content.get("rows") or [{}], mine, where)
     stage = Stage(
         name=str(name),
         path=file,
@@ -149,7 +168,7 @@ def _stage(name: str, content: Any, path: Path, overrides: dict[str, Any]) -> St
         cell=cell,
         axes=axes,
         needs=needs,
-        data=tuple(_listed(content.get("data") or [])),
+        data=data,
         seconds=_positive(content.get("seconds"), f"`seconds` of {where}"),
         memory=_bytes(content.get("memory"), f"`memory` of {where}"),
         page=bool(content.get("page", False)),
@@ -183,6 +202,20 @@ def _need(value: Any, where: str) -> Need:
     if isinstance(on, list):
         on = {name: name for name in on}
     return Need(tuple(_listed(value.get("all") or value.get("run"))), many="all" in value, on=on)
+
+
+def _with_paths(parameters: Any, paths: set[str], where: str) -> Any:
+    """The parameters with `$NAME`, where a path has that, as the environment says."""
+    if not isinstance(parameters, dict):
+        return parameters
+    given = dict(parameters)
+    for name in paths & set(given):
+        value = given[name]
+        if isinstance(value, str) and value.startswith("$"):
+            if not os.environ.get(value[1:]):
+                raise RunError(f"{name!r} of {where} is {value}, which is not set; set it, or give --set {name}=FOLDER")
+            given[name] = os.environ[value[1:]]
+    return given
 
 
 def _listed(value: Any) -> list[Any]:
