@@ -16,6 +16,7 @@ import nbformat
 import psutil  # type: ignore[import-untyped]
 
 _GLANCE = 0.2  # seconds between looks at the kernel's memory and the clock
+_START = 600  # seconds that a kernel has to start: on a machine that is busy a minute, papermill's own, can be too few
 _GRACE = 20.0  # seconds that papermill has to notice that its kernel is dead
 
 
@@ -128,7 +129,13 @@ class NotebookProcess:
         notebook, output, parameters = self._arguments
         try:
             papermill.execute_notebook(
-                notebook, str(output), parameters, progress_bar=False, km=manager, autosave_cell_every=0
+                notebook,
+                str(output),
+                parameters,
+                progress_bar=False,
+                km=manager,
+                start_timeout=_START,
+                autosave_cell_every=0,
             )
         except papermill.PapermillExecutionError:
             raise
