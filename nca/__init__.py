@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from nca.diagnostics import Diagnostics, as_table, diagnose, estimate
     from nca.explorer import explore, rerun
     from nca.files import read_json, write_json
-    from nca.gathering import gather_results, gather_trained
+    from nca.gathering import gather_couplings, gather_results, gather_trained, of_segment
     from nca.judging import judge
     from nca.listening import listening_views, voice_magnitudes
     from nca.mapping import frame_mappings, mean_jacobian, mean_mapping, offset_share, offsets
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from nca.separation import score_songs, separation_scores, voice_of
     from nca.spectra import analyse, build_store, open_store, profile, segments
     from nca.strategies import STRATEGIES, by_strategy
-    from nca.surveying import Case, drawn, survey
+    from nca.surveying import Case, drawn, song_segments, survey
     from nca.tables import beside_paper, summarise, write_tables
     from nca.tracks import digest, open_tracks, real_song
     from nca.training import Checkpoint, Schedule, Trained, load_ensemble, load_trained, static_gain, train
@@ -55,7 +55,7 @@ _HOMES = {
     "diagnostics": "Diagnostics as_table diagnose estimate",
     "explorer": "explore rerun",
     "files": "read_json write_json",
-    "gathering": "gather_results gather_trained",
+    "gathering": "gather_couplings gather_results gather_trained of_segment",
     "judging": "judge",
     "listening": "listening_views voice_magnitudes",
     "mapping": "frame_mappings mean_jacobian mean_mapping offset_share offsets",
@@ -66,7 +66,7 @@ _HOMES = {
     "separation": "score_songs separation_scores voice_of",
     "spectra": "analyse build_store open_store profile segments",
     "strategies": "STRATEGIES by_strategy",
-    "surveying": "Case drawn survey",
+    "surveying": "Case drawn song_segments survey",
     "tables": "beside_paper summarise write_tables",
     "tracks": "digest open_tracks real_song",
     "training": "Checkpoint Schedule Trained load_ensemble load_trained static_gain train",

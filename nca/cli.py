@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from nca.errors import NCAError
@@ -55,23 +56,40 @@ def bench_ensembles(arguments: argparse.Namespace) -> None:
     _report(arguments, {"training": training, "segments": segments})
 
 
+def bench_data(arguments: argparse.Namespace) -> None:
+    from nca.bench.data import bench_data as measure
+
+    table = measure(arguments.frames, arguments.bins, arguments.precision, arguments.steps, arguments.folder)
+    _report(arguments, {"rows": table})
+
+
+def bench_cost(arguments: argparse.Namespace) -> None:
+    from nca.cost.check import check_cost
+
+    _report(arguments, {"rows": check_cost(arguments.bins, arguments.stages, arguments.rounds, arguments.device)})
+
+
 def cost(arguments: argparse.Namespace) -> None:
     from nca.cost.command import run
 
-    run(arguments)
+    run(arguments, _command(arguments))
+
+
+def _command(arguments: argparse.Namespace) -> str:
+    """The command line as it was typed."""
+    return " ".join(["nca", *map(quote, arguments.line)])
 
 
 def _report(arguments: argparse.Namespace, tables: "dict[str, pd.DataFrame]") -> None:
     """Print tables of this machine, and keep them as JSON where asked."""
     from nca.bench import machine
-    from nca.files import write_json
+    from nca.recording import record_tables
 
     print(machine(arguments.device))
     for table in tables.values():
         print(table.to_string(index=False, float_format="{:.3g}".format))
     if arguments.json:
-        rows = {name: table.to_dict("records") for name, table in tables.items()}
-        write_json(arguments.json, {"machine": machine(arguments.device)} | rows)
+        record_tables(arguments.json, tables, machine(arguments.device), _command(arguments))
 
 
 def record(arguments: argparse.Namespace) -> None:
@@ -128,6 +146,29 @@ def parser() -> argparse.ArgumentParser:
     ensembles.add_argument("--device", default="cpu", help="where to run, as torch names it")
     ensembles.add_argument("--json", metavar="FILE", help="write the tables there as well")
     ensembles.set_defaults(run=bench_ensembles)
+    data = clocks.add_parser("data", help="loading batches of a corpus of any size beside training on them, on the CPU")
+    data.add_argument(
+        "--frames", type=int, nargs="+", default=[250_000, 500_000, 1_000_000], help="sizes of the corpus"
+    )
+    data.add_argument("--bins", type=int, default=513, help="number of bins N")
+    data.add_argument("--precision", default="float32", help="of the spectra on disk, float32 or float16")
+    data.add_argument("--steps", type=int, default=50, help="training steps to time")
+    data.add_argument("--folder", help="where the corpus is written while it is needed")
+    data.add_argument("--json", metavar="FILE", help="write the table there as well")
+    data.set_defaults(run=bench_data, device="cpu")
+
+    truth = clocks.add_parser("cost", help="what `nca cost` predicts beside what is measured, size by size")
+    truth.add_argument("--bins", type=int, nargs="+", default=[257, 513, 641, 744, 1025], help="numbers of bins N")
+    truth.add_argument(
+        "--stages",
+        nargs="+",
+        default=["spectra", "training", "student", "compositional", "exact mapping", "exact mapping, deep"],
+        help="of the cost model",
+    )
+    truth.add_argument("--rounds", type=int, default=5, help="rounds in which all take turns")
+    truth.add_argument("--device", default="cpu", help="where to run, as torch names it")
+    truth.add_argument("--json", metavar="FILE", help="write the table there as well")
+    truth.set_defaults(run=bench_cost)
 
     guess = verbs.add_parser("cost", help="predict time and memory of an experiment on a device")
     guess.add_argument("--profile", default="paper", help="paper, mir-1k or demo: how much of everything there is")
@@ -165,7 +206,8 @@ def _corpus_size(verb: argparse.ArgumentParser) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one subcommand; a named error is printed as one sentence with exit code 2."""
-    chosen = parser().parse_args(arguments)
+    line = list(sys.argv[1:] if arguments is None else arguments)
+    chosen = parser().parse_args(line, argparse.Namespace(line=line))
     try:
         return chosen.run(chosen) or 0
     except NCAError as error:

@@ -2,17 +2,21 @@
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from nca.errors import DataError
-from nca.files import read_json, write_bytes
+from nca.files import read_json, write_bytes, write_json
 from nca.sweeps import records
+from nca.sweeps.identity import digest_of, module_digest, versions
+from nca.sweeps.imports import closure
 
 KEPT = ("stage", "parameters", "data", "digest", "code", "seconds", "results")
 DIGITS = 6
+MEASURING = ("nca.bench.couplings", "nca.bench.data", "nca.bench.ensembles", "nca.cost.check", "nca.cost.report")
 
 
 def record_store(store: Path | str, file: Path | str, command: str) -> None:
@@ -38,6 +42,19 @@ def record_store(store: Path | str, file: Path | str, command: str) -> None:
     lines = [json.dumps(_rounded({name: run[name] for name in KEPT}), allow_nan=False) for run in runs]
     text = json.dumps(head, indent=1)[:-2] + ',\n "runs": [\n  ' + ",\n  ".join(lines) + "\n ]\n}\n"
     write_bytes(file, text.encode())
+
+
+def record_tables(
+    file: Path | str, tables: Mapping[str, pd.DataFrame], machine: str, command: str, **about: Any
+) -> None:
+    """Write what a command measured to `file`: its tables to six digits, machine, versions and the code's digest.
+
+    `about` are further values to keep beside the tables.
+    """
+    code = {name: module_digest(path) for name, path in sorted(closure(f"import {', '.join(MEASURING)}").items())}
+    head = {"command": command, "machine": machine, "versions": versions(), "code": digest_of(code), **about}
+    rows = {name: table.to_dict("records") for name, table in tables.items()}
+    write_json(file, head | _rounded(rows))
 
 
 def recorded_rows(file: Path | str, stage: str) -> pd.DataFrame:

@@ -18,8 +18,9 @@ from nca.errors import ParameterError
 from nca.mapping import mean_mapping
 from nca.memory import batch_size, in_batches
 from nca.models import Separator
-from nca.spectra import Segment
+from nca.spectra import Geometry, Segment, analyse, segments
 from nca.strategies import by_strategy
+from nca.tracks import open_tracks, real_song
 from nca.training import Trained
 
 EXACT = "mean exact mapping"
@@ -81,6 +82,23 @@ def survey(
     print(f"{len(cases)} cases, {size} at a time, at most {each * size / 1e9:.2f} GB")
     work = partial(_together, strategies=strategies, iterations=iterations, device=device, keep=keep)
     return list(tqdm(in_batches(work, cases, size), total=len(cases), unit="case"))
+
+
+def song_segments(data: str, number: int, geometry: Geometry, frames: int = 350) -> list[Segment]:
+    """All whole segments of a test song's 30 s in which every source is active (Sec. 4.2).
+
+    Args:
+        data: folder of the data set.
+        number: of the song; -1 is the real song that comes with stempeg.
+
+    Raises:
+        ParameterError: for a song that the data set does not have.
+        DataError: for a song that is broken, or shorter than one segment.
+    """
+    songs = open_tracks(data, "test") if number >= 0 else [real_song()]
+    if number >= len(songs):
+        raise ParameterError(f"{data} has {len(songs)} test songs and none of number {number}; count from 0.")
+    return segments(analyse(songs[number].excerpt(30.0), geometry), frames)
 
 
 def footprint(case: Case, strategies: Sequence[str], device: str = "cpu") -> int:

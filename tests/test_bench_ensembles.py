@@ -23,7 +23,7 @@ def test_both_tables_have_a_row_a_size_and_precision(tmp_path, monkeypatch, caps
         (strategy, precision, 2) for strategy in ("student", "compositional") for precision in ("float32", "bfloat16")
     }
     for row in content["training"]:
-        assert row["per_second"] == pytest.approx(row["instances"] / row["seconds"])
+        assert row["per_second"] == pytest.approx(row["instances"] / row["seconds"], rel=1e-4)  # six digits are kept
         assert row["speedup"] > 0
         assert row["optimiser_share"] > 0
 

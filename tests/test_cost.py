@@ -1,6 +1,5 @@
 """The cost model: its work against counted products, its predictions against measured time."""
 
-import math
 import re
 
 import pytest
@@ -11,7 +10,8 @@ from nca.bench.steps import couplings_step, mapping_step, training_step
 from nca.bench.timing import FRAMES
 from nca.cli import main
 from nca.cost import Calibration, Scale, Work, from_sheet, predict, scale_of, work
-from nca.cost.calibration import PRODUCT, STAGES, Point, between, calibration, measure
+from nca.cost.calibration import PRODUCT, STAGES, Point, between, calibration
+from nca.cost.check import check_cost
 from nca.errors import ParameterError
 from nca.files import read_json
 
@@ -112,13 +112,22 @@ def test_the_command_calibrates_the_device_at_hand(capsys, monkeypatch):
     assert "which this machine does not have" in capsys.readouterr().err
 
 
+def test_the_check_predicts_what_it_did_not_calibrate_on(tmp_path, monkeypatch):
+    monkeypatch.setattr("nca.cost.calibration.PEAK_SIDE", 64)
+    table = check_cost([17], ["student", "exact mapping, deep"], rounds=1, sizes=(9, 33))
+    assert table["stage"].tolist() == ["student", "exact mapping, deep"]
+    assert table["bins"].tolist() == [17, 17]
+    assert (table["error"] == table["predicted"] / table["measured"] - 1).all()
+    with pytest.raises(ParameterError, match="129 bins are calibrated on"):
+        check_cost([129])
+    with pytest.raises(ParameterError, match="no stage 'stundent'"):
+        check_cost([17], ["stundent"])
+
+
 @pytest.mark.slow
 @pytest.mark.timing
 @pytest.mark.parametrize("stage", ["training", "compositional"])
 def test_times_at_sizes_that_were_not_calibrated_are_within_a_quarter(stage):
-    sizes = (129, 385, 769, 1537)
-    seconds = measure([Point(stage, bins) for bins in sorted((*sizes, *HELD_OUT))], CPU, times=1, rounds=9)
-    known = calibration({point: each for point, each in seconds.items() if point.bins not in HELD_OUT}, CPU)
-    for bins in HELD_OUT:
-        predicted = known.seconds(stage, bins, STAGES[stage].work(bins))
-        assert math.isclose(predicted, seconds[Point(stage, bins)], rel_tol=0.25), (bins, predicted)
+    table = check_cost(HELD_OUT, [stage], rounds=9)
+    assert table["bins"].tolist() == list(HELD_OUT)
+    assert (table["error"].abs() <= 0.25).all(), table

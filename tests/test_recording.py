@@ -2,11 +2,12 @@
 
 import json
 
+import pandas as pd
 import pytest
 
 from nca.cli import main
 from nca.errors import DataError
-from nca.recording import record_store, recorded_rows
+from nca.recording import record_store, record_tables, recorded_rows
 from nca.sweeps.store import RECORD
 
 
@@ -45,3 +46,12 @@ def test_what_is_missing_is_a_named_error(tmp_path):
     record_store(tmp_path / "store", tmp_path / "x.json", "nca sweep it.yml")
     with pytest.raises(DataError, match="no runs of 'judge'; its stages are train"):
         recorded_rows(tmp_path / "x.json", "judge")
+
+
+def test_what_a_bench_measured_is_kept_with_its_command_machine_and_code(tmp_path):
+    file = tmp_path / "records" / "bench.json"
+    record_tables(file, {"rows": pd.DataFrame([{"bins": 9, "seconds": 1 / 3}])}, "an abacus", "nca bench it")
+    record = json.loads(file.read_text())
+    assert record["rows"] == [{"bins": 9, "seconds": 0.333333}]
+    assert (record["machine"], record["command"], len(record["code"])) == ("an abacus", "nca bench it", 64)
+    assert "torch" in record["versions"]

@@ -9,9 +9,9 @@ from nca.diagnostics import Diagnostics
 from nca.errors import MemoryLimitError, ParameterError
 from nca.memory import batch_size, free_memory, in_batches
 from nca.models import MODELS
-from nca.spectra import Geometry, Segment
+from nca.spectra import Geometry, Segment, profile
 from nca.strategies import STRATEGIES, by_strategy
-from nca.surveying import Case, drawn, footprint, stacked, survey
+from nca.surveying import Case, drawn, footprint, song_segments, stacked, survey
 from nca.training import Trained
 
 
@@ -149,3 +149,12 @@ def test_a_draw_is_even_and_follows_from_its_key():
     assert drawn(50, "DAE", "song", 3) == drawn(50, "DAE", "song", 3)
     with pytest.raises(ParameterError, match="0 choices"):
         drawn(0, "song")
+
+
+def test_a_song_is_cut_into_all_its_whole_segments(demo_songs):
+    geometry = profile("demo")
+    pieces = song_segments(str(demo_songs), 0, geometry, 100)
+    assert [piece.start for piece in pieces] == [100 * k for k in range(len(pieces))]
+    assert len(pieces) == (4 * geometry.rate // geometry.hop + 1) // 100
+    with pytest.raises(ParameterError, match="none of number 9"):
+        song_segments(str(demo_songs), 9, geometry)

@@ -10,13 +10,13 @@ from nca.bench.timing import find_device
 from nca.cost.calibration import SIZES, Calibration, calibrate
 from nca.cost.report import Scale, Together, predict, scale_of
 from nca.cost.sheets import SHEETS, from_sheet
-from nca.files import write_json
+from nca.recording import record_tables
 
 CHANGED = ("bins", "frames", "epochs", "instances", "segments")
 
 
-def run(arguments: argparse.Namespace) -> None:
-    """Print the prediction and write it where asked.
+def run(arguments: argparse.Namespace, command: str) -> None:
+    """Print the prediction and write it where asked, with the command that made it.
 
     Raises:
         ParameterError: for a profile, a device or a number that does not exist.
@@ -28,7 +28,8 @@ def run(arguments: argparse.Namespace) -> None:
     print(describe(scale, found, changed))
     print(as_text(table))
     if arguments.json:
-        write_json(arguments.json, as_json(scale, found, table))
+        about = {name: getattr(found, name) for name in ("peak", "bandwidth", "measured")}
+        record_tables(arguments.json, {"rows": table}, found.device, command, scale=asdict(scale), **about)
 
 
 def near(bins: int) -> tuple[int, ...]:
@@ -62,12 +63,6 @@ def as_text(table: pd.DataFrame) -> str:
     )
     shown.loc[len(shown)] = ["in all", "", shown["hours"].sum(), shown["floor, hours"].sum(), shown["memory, GB"].max()]
     return shown.to_string(index=False, float_format="{:.3g}".format)
-
-
-def as_json(scale: Scale, found: Calibration, table: pd.DataFrame) -> dict[str, Any]:
-    """All of it, for a page."""
-    device = {name: getattr(found, name) for name in ("device", "peak", "bandwidth", "measured")}
-    return {**device, "scale": asdict(scale), "rows": table.to_dict("records")}
 
 
 def _calibration(arguments: argparse.Namespace, scale: Scale) -> Calibration:
