@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace, command: str) -> None:
     print(describe(scale, found, changed))
     print(as_text(table))
     if arguments.json:
-        about = {name: getattr(found, name) for name in ("peak", "bandwidth", "measured")}
+        about = {name: getattr(found, name) for name in ("peak", "bandwidth", "measured")} | {"note": arguments.note}
         record_tables(arguments.json, {"rows": table}, found.device, command, scale=asdict(scale), **about)
 
 
