@@ -3,6 +3,7 @@
 import io
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from string import ascii_lowercase
 from typing import Any
 
 import matplotlib as mpl
@@ -140,9 +141,10 @@ def couplings(
     height, width = len(rows), len(next(iter(rows.values())))
     figure = Figure(figsize=(3.2 * width, 3.4 * height))
     panels = figure.subfigures(height, width, squeeze=False)
+    letters = iter(ascii_lowercase)
     for line, (strategy, models) in zip(panels, rows.items(), strict=True):
         for panel, (model, (values, made)) in zip(line, models.items(), strict=True):
-            _coupling(panel, values, made, geometry, zoom, f"{model}, {strategy}")
+            _coupling(panel, values, made, geometry, zoom, f"({next(letters)}) {model}, {strategy}")
     return figure
 
 

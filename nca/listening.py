@@ -1,6 +1,6 @@
 """Couplings to be heard: the sounds of a segment, and views of its matrices for the explorer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -8,10 +8,11 @@ from torch import Tensor
 from nca.couplings import Couplings
 from nca.diagnostics import estimate
 from nca.explorer import View, encode
-from nca.spectra import Analysis, Segment
+from nca.gathering import Coupled
+from nca.spectra import Analysis, Segment, segments
 from nca.training import Trained
 
-HEARD = ("student", "compositional", "compositional (published gate)", "mean exact mapping")
+HEARD = ("student", "compositional")
 
 
 @torch.no_grad()
@@ -40,18 +41,20 @@ def voices(trained: Trained, couplings: Couplings, segment: Segment, analysis: A
 
 
 def listening_views(
-    networks: Mapping[str, Trained],
-    matrices: Mapping[str, Mapping[str, Couplings]],
-    segment: Segment,
-    analysis: Analysis,
-    strategies: Sequence[str] = HEARD,
+    coupled: Iterable[Coupled], analyses: Mapping[str, Analysis], frames: int, strategies: Sequence[str] = HEARD
 ) -> list[View]:
-    """Views for :func:`nca.explore` of `matrices[model][strategy]`, each with its sounds."""
+    """Views for :func:`nca.explore`, each with its sounds.
+
+    Args:
+        coupled: segments of `frames` frames through networks.
+        analyses: of their songs, by name.
+        strategies: what to show of each, where it is there.
+    """
     views = []
-    for model, trained in networks.items():
-        for strategy in (name for name in strategies if name in matrices[model]):
-            couplings = matrices[model][strategy]
-            heard = voices(trained, couplings, segment, analysis)
-            audio = {name: encode(wave.numpy(), analysis.geometry.rate) for name, wave in heard.items()}
-            views.append(View(couplings.matrix, model, strategy, segment.song, segment.index, audio))
+    for network, song, number, matrices in coupled:
+        segment = segments(analyses[song], frames)[number]
+        for strategy in (name for name in strategies if name in matrices):
+            heard = voices(network, matrices[strategy], segment, analyses[song])
+            audio = {name: encode(wave.numpy(), network.geometry.rate) for name, wave in heard.items()}
+            views.append(View(matrices[strategy].matrix, network.model.name, strategy, song, number, audio))
     return views

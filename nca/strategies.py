@@ -37,6 +37,7 @@ CLOSED: dict[str, Callable[[nn.Module, Tensor], Couplings]] = {
     "linear composition": lambda model, mixture: linear_composition(model),
     "equaliser": equaliser,
     "identity": lambda model, mixture: identity(mixture.shape[-2]),
+    "identity (as the output)": lambda model, mixture: replace(identity(mixture.shape[-2]), target="output"),
     "mean exact mapping": mean_mapping,
 }
 STRATEGIES = (*ITERATED, *CLOSED)
@@ -51,7 +52,9 @@ def by_strategy(name: str, model: nn.Module, mixture: Tensor, iterations: int = 
         ParameterError: for a name that is not in STRATEGIES.
     """
     if name in ITERATED:
-        return replace(ITERATED[name](model, mixture, iterations=iterations, seed=seed), strategy=name)
-    if name in CLOSED:
-        return CLOSED[name](model, mixture)
-    raise ParameterError(f"There is no strategy {name!r}; choose one of {', '.join(STRATEGIES)}.")
+        found = ITERATED[name](model, mixture, iterations=iterations, seed=seed)
+    elif name in CLOSED:
+        found = CLOSED[name](model, mixture)
+    else:
+        raise ParameterError(f"There is no strategy {name!r}; choose one of {', '.join(STRATEGIES)}.")
+    return replace(found, strategy=name)

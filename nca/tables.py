@@ -1,6 +1,7 @@
 """Tables 1-3: means and deviations over segments, ours beside the paper's."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise, permutations
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,24 @@ def beside_paper(rows: pd.DataFrame, table: str, digits: int = 2) -> pd.DataFram
     return pd.DataFrame(cells)
 
 
+def patterns(rows: pd.DataFrame) -> pd.DataFrame:
+    """What the paper's tables order, and whether our means are in the same order; a line a table and strategy.
+
+    Columns: `table`, `strategy`, the models from the highest mean to the lowest in the `paper` and in `ours` (those
+    that share a value in the paper are joined by =), and whether ours `agrees` with it.
+    """
+    found = []
+    for table, strategies in PAPER.items():
+        summary = summarise(rows, table)["mean"]
+        for strategy, printed in strategies.items():
+            if all((strategy, model) in summary.index for model in MODELS):
+                means, ours = [mean for mean, _ in printed], [summary[strategy, model] for model in MODELS]
+                agrees = all(ours[i] > ours[j] for i, j in permutations(range(len(MODELS)), 2) if means[i] > means[j])
+                orders = (_order(means), _order(ours), "yes" if agrees else "no")
+                found.append((table.capitalize().replace("-", " "), strategy, *orders))
+    return pd.DataFrame(found, columns=["table", "strategy", "paper", "ours", "agrees"])
+
+
 def write_tables(path: Path | str, rows: pd.DataFrame, parameters: Sequence[Mapping[str, Any]]) -> None:
     """Write Tables 1-3 as JSON: mean, std and count by strategy and model, and the parameters that produced them.
 
@@ -80,6 +99,13 @@ def _nested(summary: pd.DataFrame) -> dict[str, dict[str, dict[str, float | int 
         figures = {name: None if pd.isna(row[name]) else float(row[name]) for name in ("mean", "std")}
         nested.setdefault(strategy, {})[model] = figures | {"count": int(row["count"])}
     return nested
+
+
+def _order(means: Sequence[float]) -> str:
+    """The models from the highest mean to the lowest, as `DAE > SF = MSS-DAE`."""
+    ranked = sorted(zip(means, MODELS, strict=True), key=lambda pair: -pair[0])
+    steps = ["=" if above == below else ">" for (above, _), (below, _) in pairwise(ranked)]
+    return " ".join([ranked[0][1], *(f"{step} {name}" for step, (_, name) in zip(steps, ranked[1:], strict=True))])
 
 
 def _distinct(values: Sequence[Any]) -> list[Any]:

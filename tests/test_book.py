@@ -1,11 +1,13 @@
 """The whole path at a tiny size: corpus, sweep over every notebook, tables, pages with warnings as errors."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
 
 from nca.book import build_pages, make_book
 from nca.errors import RunError
@@ -35,11 +37,25 @@ def project(tmp_path_factory: pytest.TempPathFactory, demo_songs: Path) -> Path:
 def test_every_notebook_was_executed_and_every_page_built(project):
     pages = {path.stem for path in (project / "executed").glob("*.ipynb")}
     runs = {path.parent.parent.name for path in (project / "store" / "demo").glob("*/*/record.json")}
-    assert runs == pages | {"train", "couple"}
+    assert runs == pages | {"train", "couple", "reread"}
     built = {path.stem for path in (project / "_build/html/executed").glob("*.html")}
     assert built == pages
     front = (project / "_build/html/index.html").read_text()
     assert "intro.html" in front
+
+
+def test_every_equation_leads_to_its_code_and_back(project):
+    """In the built pages: from each equation of the paper to what implements it, and from there to the equation."""
+    api = BeautifulSoup((project / "_build/html/book/api.html").read_text(), "html.parser")
+    pages = [BeautifulSoup(path.read_text(), "html.parser") for path in (project / "_build/html").rglob("*.html")]
+    for number in range(1, 23):
+        (equation,) = [page.find(id=f"equation-eq-{number}") for page in pages if page.find(id=f"equation-eq-{number}")]
+        assert f"({number})" in equation.text
+        in_code = equation.find_next(class_="in-code")
+        assert in_code.find_previous(id=re.compile("^equation-")) is equation, number
+        for link in in_code.find_all("a"):
+            described = api.find(id=link["href"].partition("#")[2]).parent
+            assert described.find("a", href=re.compile(f"#equation-eq-{number}$")), (number, link["href"])
 
 
 def test_every_other_grid_runs_too(project, monkeypatch):
@@ -111,5 +127,6 @@ def test_cells_are_short_and_hold_no_plotting_code():
 
 def test_the_grids_of_the_project_hold_together(monkeypatch, demo_songs, tmp_path):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "book").symlink_to(ROOT / "book")
     for grid in sorted((ROOT / "notebooks").glob("*.yml")):
         assert plan(grid, {"data": str(demo_songs)}).runs

@@ -1,8 +1,10 @@
 """The book's configuration and its extensions, without a browser."""
 
 import importlib.util
+import inspect
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -32,6 +34,27 @@ def extension(name: str) -> ModuleType:
 )
 def test_equations_that_prose_names(text: str, numbers: set[int]) -> None:
     assert set(extension("paper").named_equations(text)) == numbers
+
+
+def documented(module: ModuleType) -> Iterator[str]:
+    """The docstrings that autodoc puts into the API reference for a module, without the module's own."""
+    listed = getattr(module, "__all__", None) or [
+        name for name, each in vars(module).items() if getattr(each, "__module__", "") == module.__name__
+    ]
+    for member in (getattr(module, name) for name in listed if not name.startswith("_")):
+        yield inspect.getdoc(member) or ""
+        if inspect.isclass(member):
+            yield from (inspect.getdoc(method) or "" for name, method in vars(member).items() if name[0] != "_")
+
+
+def test_every_equation_of_the_paper_is_shown_once_and_named_by_what_implements_it() -> None:
+    paper = extension("paper")
+    pages = [path.read_text() for folder in ("book", "notebooks") for path in (ROOT / folder).glob("*.md")]
+    shown = sorted(int(first or second) for page in pages for first, second in paper.LABEL.findall(page))
+    assert shown == list(range(1, 23))
+    listed = re.findall(r"automodule:: (nca[\w.]*)", (ROOT / "book" / "api.md").read_text())
+    texts = [text for name in listed for text in documented(importlib.import_module(name))]
+    assert {number for text in texts for number in paper.named_equations(text)} >= set(shown)
 
 
 def test_only_icons_that_pages_name_are_kept(tmp_path: Path) -> None:

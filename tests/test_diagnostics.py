@@ -14,7 +14,7 @@ from nca.diagnostics import as_table, diagnose, estimate
 from nca.errors import DataError, ParameterError
 from nca.mapping import mean_mapping
 from nca.strategies import STRATEGIES, by_strategy
-from nca.tables import MODEL_OUTPUT, PAPER, beside_paper, summarise, write_tables
+from nca.tables import COLUMNS, MODEL_OUTPUT, MODELS, PAPER, beside_paper, patterns, summarise, write_tables
 
 
 def decibels(reference, made):
@@ -118,6 +118,27 @@ def test_ours_stands_beside_the_papers():
     assert table.loc["student", ("DAE", "paper")] == "6.51 ± 1.79"
     assert table.loc["student", ("SF", "ours")] == ""
     assert table.loc["identity", ("SF", "paper")] == "2.51 ± 1.03"
+
+
+def test_patterns_are_orders_of_models():
+    """Rows made of the paper's own means agree with it everywhere; with two models exchanged they do not."""
+    made = [
+        {"model": model, "seed": 0, "song": "a", "segment": 0, "strategy": strategy, "snr_model_voice": None}
+        | {COLUMNS[table]: strategies[strategy][position][0]}
+        for table, strategies in PAPER.items()
+        for strategy in strategies
+        if strategy != MODEL_OUTPUT
+        for position, model in enumerate(MODELS)
+    ]
+    frame = pd.DataFrame(made).groupby(["model", "seed", "song", "segment", "strategy"], as_index=False).first()
+    own = dict(zip(MODELS, (mean for mean, _ in PAPER["table-3"][MODEL_OUTPUT]), strict=True))
+    found = patterns(frame.assign(snr_model_voice=frame["model"].map(own)))
+    assert len(found) == sum(map(len, PAPER.values()))
+    assert set(found["agrees"]) == {"yes"}
+    assert list(found["paper"][:2]) == ["DAE = MSS-DAE > SF", "DAE > MSS-DAE > SF"]
+    swapped = patterns(frame.assign(model=frame["model"].replace({"DAE": "SF", "SF": "DAE"})))
+    assert list(swapped["ours"][:2]) == ["MSS-DAE = SF > DAE", "SF > MSS-DAE > DAE"]
+    assert set(swapped["agrees"][:2]) == {"no"}
 
 
 def test_the_papers_own_numbers_make_its_sentences():

@@ -55,8 +55,8 @@ def test_what_tod_r_is(reader: Reader) -> None:
 def test_its_value_for_mss_dae_and_how_sure_it_is(reader: Reader) -> None:
     reader.follow("Table 1")
     said = re.search(
-        r"For the MSS-DAE the compositional strategy gives (\d\.\d+) ± (\d\.\d+): mean and standard deviation over (\d+)"
-        r" segments.*standard error of (\d\.\d+).*The paper gives 0\.14 ± 0\.04",
+        r"For the MSS-DAE the compositional strategy gives (\d\.\d+) ± (\d\.\d+): mean and standard deviation over"
+        r" (\d+) segments.*standard error of (\d\.\d+).*The paper gives 0\.14 ± 0\.04",
         reader.text(),
     )
     assert said, reader.text()
