@@ -1,6 +1,8 @@
 """Training against a loop written from Sec. 4.1, the schedule against its sentence, trained models against cuts."""
 
 import json
+import statistics
+import time
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from nca.errors import DataError, ParameterError
 from nca.models import build
 from nca.spectra import Geometry
 from nca.training import Progress, Schedule, Trained, load_ensemble, load_trained, static_gain, train
+from nca.training.ensemble import Ensemble
 from nca.training.frames import shuffles
 
 SMALL = Geometry(rate=2000, fft=22, window=16, hop=4)
@@ -63,6 +66,88 @@ def test_an_instance_that_stops_early_keeps_its_weights_and_the_others_go_on():
         (fate,) = train(alone, MIXTURE, VOICE, SCALE, [seed], schedule, progress=False)
         assert len(fate.losses) == len(fates[position].losses)
         torch.testing.assert_close(together.weights[0][position], alone.weights[0][0], rtol=1e-3, atol=1e-5)
+
+
+def test_eight_that_finish_apart_equal_eight_alone_and_cost_nothing_afterwards(monkeypatch):
+    seeds = list(range(8))
+    schedule = Schedule(epochs=9, tolerance=0.08, halve_after=1, stop_after=3, learning_rate=3e-3)
+    sizes, step = [], Ensemble.step
+
+    def noted(self, mixture, voice, rates):
+        sizes.append(len(mixture))
+        return step(self, mixture, voice, rates)
+
+    with monkeypatch.context() as during:
+        during.setattr(Ensemble, "step", noted)
+        together = build("SF", 12, seeds)
+        fates = train(together, MIXTURE, VOICE, SCALE, seeds, schedule, progress=False)
+    epochs = [len(fate.losses) for fate in fates]
+    assert len(set(epochs)) > 2
+    assert any(len({fate.rates[epoch] for fate in fates if len(fate.rates) > epoch}) > 1 for epoch in range(9))
+    assert sizes == [sum(epoch < each for each in epochs) for epoch in range(max(epochs)) for _ in range(3)]
+    for position, seed in enumerate(seeds):
+        alone = build("SF", 12, [seed])
+        (fate,) = train(alone, MIXTURE, VOICE, SCALE, [seed], schedule, progress=False)
+        np.testing.assert_allclose(fates[position].losses, fate.losses, rtol=1e-4)
+        assert fates[position].rates == fate.rates
+        for stacked, single in zip(together.parameters(), alone.parameters(), strict=True):
+            torch.testing.assert_close(stacked[position], single[0], rtol=1e-3, atol=1e-5)
+
+
+def test_tensors_and_half_precision_train_as_arrays_do():
+    half = [signal.astype(np.float16) for signal in (MIXTURE, VOICE)]
+    full = [signal.astype(np.float32) for signal in half]
+    found = []
+    for signals in (full, half, [torch.from_numpy(signal) for signal in half]):
+        model = build("MSS-DAE", 12, [0, 1])
+        train(model, *signals, SCALE, [0, 1], Schedule(epochs=2), progress=False)
+        found.append(model)
+    for other in found[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(found[0].parameters(), other.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("name", ["DAE", "MSS-DAE", "SF"])
+def test_rounded_products_follow_the_same_slope(name):
+    mixture, voice = (torch.from_numpy(signal[:128]).T.unsqueeze(0) for signal in (MIXTURE, VOICE))
+    gradients = []
+    for dtype in (torch.float32, torch.bfloat16):
+        ensemble = Ensemble(build(name, 12, [4]), dtype)
+        ensemble.step(mixture, voice, [1e-3])
+        assert all(gradient.dtype == torch.float32 for gradient in ensemble.gradients)
+        gradients.append(torch.cat([gradient.flatten() for gradient in ensemble.gradients]))
+    assert 0 < (gradients[0] - gradients[1]).norm() < 0.1 * gradients[0].norm()
+
+
+def test_padding_changes_nothing(monkeypatch):
+    mixture, voice = (torch.from_numpy(signal[:128]).T.unsqueeze(0) for signal in (MIXTURE, VOICE))
+    models = [build("SF", 12, [4]) for _ in range(2)]
+    for model, width in zip(models, (12, 64), strict=True):
+        monkeypatch.setattr("nca.training.ensemble.padded", lambda bins, device, width=width: width)
+        ensemble = Ensemble(model, torch.float32)
+        for _ in range(3):
+            grow = (0, 0, 0, width - 12)
+            ensemble.step(torch.nn.functional.pad(mixture, grow), torch.nn.functional.pad(voice, grow), [1e-3])
+        assert all((p[:, 12:] == 0).all() for p in ensemble.parameters)
+        ensemble.restore()
+    for a, b in zip(models[0].parameters(), models[1].parameters(), strict=True):
+        torch.testing.assert_close(a, b)
+
+
+@pytest.mark.timing
+@pytest.mark.slow
+def test_eight_at_once_cost_no_more_than_eight_alone():
+    """Two steps in turn, so that whatever else the machine does meets both alike."""
+    signals = [torch.rand(8, 513, 128, generator=torch.Generator().manual_seed(i)) for i in (0, 1)]
+    together, alone = (Ensemble(build("DAE", 513, list(range(many))), torch.float32) for many in (8, 1))
+    ratios = []
+    for _ in range(40):
+        start = time.perf_counter()
+        for i in range(8):
+            alone.step(*(signal[i : i + 1] for signal in signals), [1e-3])
+        middle = time.perf_counter()
+        together.step(*signals, [1e-3] * 8)
+        ratios.append((time.perf_counter() - middle) / (middle - start))
+    assert statistics.median(ratios[5:]) <= 1.05
 
 
 def test_every_epoch_meets_every_frame_once_in_an_order_of_its_own():
@@ -138,6 +223,10 @@ def test_bad_input_is_a_named_error():
     broken[7, 3] = np.nan
     with pytest.raises(DataError, match="loss of DAE is not finite"):
         train(model, broken, VOICE, SCALE, [0], Schedule(epochs=1), progress=False)
+    with pytest.raises(ParameterError, match="precision is 'half'; choose one of float32, tf32, bfloat16"):
+        train(model, MIXTURE, VOICE, SCALE, [0], precision="half")
+    with pytest.raises(ParameterError, match="CUDA devices alone"):
+        train(model, MIXTURE, VOICE, SCALE, [0], precision="tf32")
     with pytest.raises(ParameterError, match="batch is 0"):
         Schedule(batch=0)
     with pytest.raises(ParameterError, match="epochs is 0"):

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_training import MIXTURE, SCALE, VOICE
 
-from nca.errors import DataError, ParameterError
+from nca.errors import DataError, MemoryLimitError
 from nca.models import Separator, build
 from nca.training import Checkpoint, Progress, Schedule, train
 from nca.training.ensemble import Ensemble
@@ -157,7 +157,7 @@ def test_a_full_device_is_a_named_error_and_loses_nothing(tmp_path, whole, monke
     with monkeypatch.context() as during:
         cut_after(10, during, torch.OutOfMemoryError)
         with pytest.raises(
-            ParameterError, match=r"3 instances of SF with 12 bins .* train fewer seeds at once.* keeps"
+            MemoryLimitError, match=r"3 instances of SF with 12 bins .* train fewer seeds at once.* keeps"
         ):
             trained(Checkpoint(tmp_path, 0.0))
     made = 0

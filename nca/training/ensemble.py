@@ -21,6 +21,11 @@ def mean_squared_error(voice: Tensor, estimate: Tensor) -> Tensor:
     return (voice - estimate).square().mean((-2, -1))
 
 
+def padded(bins: int, device: torch.device) -> int:
+    """The width of the layers in training; zeros in what is added stay zeros in every step, and change no sum."""
+    return bins + -bins % (GPU_MULTIPLE if device.type == "cuda" else 1)
+
+
 class Ensemble:
     """The parameters, gradients and moments of a batch of initialisations `(instances, ...)`.
 
@@ -41,7 +46,7 @@ class Ensemble:
     def __init__(self, model: Separator, dtype: torch.dtype, betas: tuple[float, float] = (0.9, 0.999)) -> None:
         self.model, self.depth, self.dtype, self.betas = model, len(model.weights), dtype, betas
         self.rows = list(range(len(model.weights[0])))
-        self.width = model.bins + -model.bins % (GPU_MULTIPLE if model.weights[0].device.type == "cuda" else 1)
+        self.width = padded(model.bins, model.weights[0].device)
         grow = self.width - model.bins
         weights = [pad(W.detach(), (0, grow, 0, grow)) if grow else W.detach() for W in model.weights]
         biases = [pad(b.detach(), (0, 0, 0, grow)) if grow else b.detach() for b in model.biases]

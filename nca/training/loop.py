@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from nca.errors import DataError, ParameterError
+from nca.errors import DataError, MemoryLimitError, ParameterError
+from nca.memory import out_of_memory
 from nca.models import Separator
 from nca.training.checkpoint import Checkpoint
 from nca.training.ensemble import Ensemble
@@ -38,7 +39,7 @@ def train(
     precision: str = "float32",
     checkpoint: Checkpoint | None = None,
 ) -> list[Progress]:
-    """Train every instance of `model` in place and return how each fared.
+    """Train every instance of `model` in place, Eq. (1), and return how each fared.
 
     Args:
         model: a batch of `len(seeds)` instances, weights `(instances, bins, bins)`, on the device to train on.
@@ -52,8 +53,9 @@ def train(
             the same bits as one that was not, on the same machine with as many threads.
 
     Raises:
-        ParameterError: where seeds and instances differ in number, for a precision that is unknown or not of the
-            device, and where the device's memory is too small.
+        ParameterError: where seeds and instances differ in number, or for a precision that is unknown or not of the
+            device.
+        MemoryLimitError: where the device's memory is too small.
         DataError: for no frames, unequal signals, a loss that is not finite, or a checkpoint that cannot be written.
     """
     _check(model, mixture, voice, seeds, precision)
@@ -201,7 +203,8 @@ def _identity(
     sample = torch.linspace(0, len(mixture) - 1, min(SAMPLE, len(mixture)), device=scale.device).long()
     ones = torch.ones_like(scale)
     seen = [scale, *(gather(s, sample.to(getattr(s, "device", "cpu")), ones, len(ones)) for s in (mixture, voice))]
-    sources = b"".join(file.read_bytes() for file in sorted(Path(__file__).parent.glob("*.py")))
+    here = Path(__file__).parent
+    sources = b"".join(file.read_bytes() for file in [here.parent / "models.py", *sorted(here.glob("*.py"))])
     return {
         "model": model.name,
         "seeds": list(seeds),
@@ -231,10 +234,12 @@ def _memory(model: Separator, checkpoint: Checkpoint | None) -> Iterator[None]:
     """Turn a full memory of the device into an error that says what to lower."""
     try:
         yield
-    except torch.OutOfMemoryError as error:
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error):
+            raise
         many, N, _ = model.weights[0].shape
         kept = f"; {checkpoint.path} keeps what was trained" if checkpoint and checkpoint.path else ""
-        raise ParameterError(
+        raise MemoryLimitError(
             f"{many} instances of {model.name} with {N} bins do not fit the device's memory; train fewer seeds at once,"
             f" or leave the training frames on disk{kept}."
         ) from error
