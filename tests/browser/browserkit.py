@@ -39,6 +39,10 @@ views = [
     for i, (model, d) in enumerate([("DAE", 1.0), ("MSS-DAE", 0.5), ("SF", 0.02)])
     for j, strategy in enumerate(["student", "compositional"])
 ]
+views += [
+    View(made(50 + segment, 0.3 + segment / 10), "SF", "compositional", "another song", segment, shared)
+    for segment in (2, 4)
+]
 """
 
 

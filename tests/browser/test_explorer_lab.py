@@ -16,19 +16,18 @@ import torch
 from browserkit import KERNEL, ROOT, SETUP, Watched, expected, region, todr
 from nbformat.v4 import new_code_cell, new_notebook
 
+from nca.couplings import student
 from nca.metrics import tod_ratio
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-LIVE = """
-import time
-def recompute(parameters, progress):
-    for done in range(5):
-        time.sleep(0.05)
-        progress((done + 1) / 5)
-    return views[0].matrix * parameters["gain"]
-explore(views[:2], recompute=recompute, controls={"gain": (1, 9, 1)})
+MODEL = """
+import torch
+from nca import build, rerun
+network = build("DAE", 513, 0)
+mixture = torch.rand(513, 20, generator=torch.Generator().manual_seed(0))
 """
+LIVE = MODEL + "explore(views[:2], **rerun(network, mixture))"
 
 
 def free_port() -> int:
@@ -94,8 +93,16 @@ def test_explorer_lives_in_jupyterlab(
     assert region(widget)[2] == 257
     page.keyboard.press("0")
     page.get_by_role("button", name="Compute").click()
+    page.get_by_text("error 0.").wait_for()  # told from iteration to iteration
     widget.locator("figcaption", has_text="computed here").wait_for()
-    assert "computed here, gain 5" in widget.locator("figcaption").first.inner_text()
-    assert todr(widget) == pytest.approx([tod_ratio(matrix).item()], rel=0.01)  # a gain changes no ratio
+    assert (
+        "computed here, strategy student, iterations 300, learning_rate 0.0004, seed 4"
+        in widget.locator("figcaption").first.inner_text()
+    )
+    names: dict[str, Any] = {}
+    exec(MODEL, names)
+    found = student(names["network"], names["mixture"], iterations=300, seed=4)
+    assert todr(widget) == pytest.approx([tod_ratio(found.matrix).item()], rel=0.01)
+    assert page.locator(".progress-bar").evaluate("bar => bar.style.width") == "100%"
     shoot(page, "lab")
     assert watched.outside == []

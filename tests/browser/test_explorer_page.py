@@ -27,8 +27,8 @@ def explorer(small_book: Path, visit: Callable[..., Watched]) -> Iterator[Any]:
 
 def test_tod_ratio_of_whole_and_zoomed_matrix_agrees_with_python(explorer: Any) -> None:
     for view in expected():
-        choose(explorer, "model", view.model)
-        choose(explorer, "strategy", view.strategy)
+        for name in ("song", "segment", "model", "strategy"):
+            choose(explorer, name, str(getattr(view, name)))
         matrix = torch.as_tensor(view.matrix)
         assert todr(explorer) == pytest.approx([tod_ratio(matrix).item()], rel=0.01)
     explorer.get_by_role("button", name="zoom in").click(click_count=2)
@@ -81,6 +81,11 @@ def test_keyboard_moves_zooms_and_shows_everything(explorer: Any) -> None:
     assert region(explorer)[1] > before_pan
     canvas.press("0")
     assert region(explorer) == (0, 0, 513)
+
+
+def test_the_lowest_bands_as_the_figure_enlarges_them(explorer: Any) -> None:
+    explorer.get_by_role("button", name="Fig. 3").click()
+    assert region(explorer) == (0, 0, round(1100 / (44100 / 4096)))
 
 
 def test_two_matrices_side_by_side_and_their_difference(explorer: Any, shoot: Callable[[Any, str], None]) -> None:
