@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -75,13 +74,11 @@ class Explorer(anywidget.AnyWidget):
         """A PNG of the first matrix, each row to its peak, for readers without JavaScript."""
         values = self._first.numbers()
         peaks = np.abs(values).max(axis=1, keepdims=True)
-        figure = Figure(figsize=(5, 4.6), dpi=96, facecolor="white", layout="constrained")
+        figure = Figure(figsize=(4, 3.6), facecolor="white", layout="constrained")
         axis = figure.subplots()
         scaled = values / np.where(peaks, peaks, 1)
         figure.colorbar(figures.matrix(axis, torch.as_tensor(scaled), self.bandwidth, "each row to its peak"), ax=axis)
-        target = io.BytesIO()
-        figure.savefig(target, format="png")
-        return target.getvalue()
+        return figures.picture(figure)[0]
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
