@@ -64,6 +64,17 @@ def test_page_is_light(path: Path) -> None:
 
 
 @built
+def test_pages_and_their_tables_can_be_taken_along() -> None:
+    """Each executed page as a notebook from its download button, each table as CSV."""
+    for path in (path for path in PAGES if path.parent.name == "executed"):
+        text = path.read_text(encoding="utf-8")
+        assert f'href="../_sources/executed/{path.stem}.ipynb"' in text, path.stem
+        assert (BOOK / "_sources" / "executed" / f"{path.stem}.ipynb").exists()
+        assert text.count('<div class="table-wrapper">') == text.count('<a class="csv" download='), path.stem
+        assert '<table border="1" class="dataframe"' not in text, f"{path.stem} has a table without CSV"
+
+
+@built
 def test_internal_links_resolve(browser: Any) -> None:
     page, followed, anchors = browser.new_page(), [], {}
     for path in PAGES:
