@@ -40,7 +40,12 @@ def test_every_initialisation_is_a_line():
 
 def test_couplings_are_divided_by_each_rows_peak_and_enlarged():
     matrix = torch.randn(BINS, BINS, generator=torch.Generator().manual_seed(0))
-    figure = figures.couplings({"student": {"DAE": (matrix, torch.rand(BINS, 9))}}, SMALL, zoom=250)
+    pair = (matrix, torch.rand(BINS, 9))
+    figure = figures.couplings(
+        {"student": {"DAE": pair, "SF": pair}, "other": {"DAE": pair, "SF": pair}}, SMALL, zoom=250
+    )
+    titles = [panel.get_suptitle() for panel in figure.subfigs]
+    assert titles == ["(a) DAE, student", "(b) SF, student", "(c) DAE, other", "(d) SF, other"]
     whole, near = (axis.images[0].get_array() for axis in figure.axes[:2])
     np.testing.assert_allclose(np.abs(whole).max(axis=1), 1)
     np.testing.assert_allclose(near, whole[:8, :8])
