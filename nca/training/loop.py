@@ -238,7 +238,8 @@ def _memory(model: Separator, checkpoint: Checkpoint | None) -> Iterator[None]:
         if not out_of_memory(error):
             raise
         many, N, _ = model.weights[0].shape
-        kept = f"; {checkpoint.path} keeps what was trained" if checkpoint and checkpoint.path else ""
+        path = checkpoint and checkpoint.path
+        kept = f"; {path} keeps what was trained" if path and path.exists() else ""
         raise MemoryLimitError(
             f"{many} instances of {model.name} with {N} bins do not fit the device's memory; train fewer seeds at once,"
             f" or leave the training frames on disk{kept}."
