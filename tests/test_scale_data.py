@@ -1,13 +1,17 @@
 """The store at scale: memory that does not grow with the corpus, and data that is there before the step needs it."""
 
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from nca.bench.data import bench_data, measure, random_store
 from nca.cli import main
-from nca.errors import ParameterError
+from nca.errors import DataError, ParameterError
 from nca.files import read_json
 from nca.spectra import open_store
 
@@ -43,6 +47,44 @@ def test_sizes_and_precisions_that_cannot_be_measured(tmp_path: Path) -> None:
         bench_data(frames=[100])
     with pytest.raises(ParameterError, match=r"A store of .* GB does not fit"):
         bench_data(frames=[10**12], folder=tmp_path)
+
+
+BUILD = """
+import sys, time
+from nca.spectra import Geometry, build_store
+from nca.tracks import open_tracks
+
+class Slow(list):
+    def __getitem__(self, number):
+        time.sleep(0.2)
+        return super().__getitem__(number)
+
+build_store(Slow(open_tracks(sys.argv[1])), Geometry(8000, 512, 256, 48), sys.argv[2], workers=int(sys.argv[3]))
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_build_goes_on_and_ends_in_the_same_bytes(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for number in range(12):
+        (song := tmp_path / "songs" / "train" / f"song {number:02}").mkdir(parents=True)
+        for name in ("mixture", "drums", "bass", "other", "vocals"):
+            soundfile.write(song / f"{name}.wav", rng.uniform(-1, 1, 9000), 8000)
+    subprocess.run([sys.executable, "-c", BUILD, tmp_path / "songs", tmp_path / "whole", "1"], check=True)
+    index = tmp_path / "killed" / "index.json"
+    for _ in range(2):  # each time after the first song that it adds
+        before = index.read_bytes() if index.exists() else b""
+        building = subprocess.Popen([sys.executable, "-c", BUILD, tmp_path / "songs", index.parent, "3"])
+        while building.poll() is None and (index.read_bytes() if index.exists() else b"") == before:
+            time.sleep(0.01)
+        building.kill()
+        building.wait()
+    with pytest.raises(DataError, match="unfinished"):
+        open_store(index.parent)
+    subprocess.run([sys.executable, "-c", BUILD, tmp_path / "songs", index.parent, "2"], check=True)
+    for file in ("mixture.f32", "voice.f32", "index.json"):
+        assert (index.parent / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
+    assert len(open_store(index.parent, verify=True).songs) == 12
 
 
 @pytest.mark.slow

@@ -15,7 +15,10 @@ from hypothesis import strategies as st
 from scipy.signal import butter, sosfiltfilt
 from scipy.stats import gmean
 
+from nca.cli import main
 from nca.errors import DataError, ParameterError
+from nca.files import read_json
+from nca.spectra import Geometry, build_store
 from nca.tracks import Track, Tracks, activation_confidence, active_window, digest, open_tracks, real_song
 
 FILES = ("mixture", "drums", "bass", "other", "vocals")
@@ -263,6 +266,25 @@ def test_pip_s_own_ffmpeg_is_found_where_path_has_none(tmp_path: Path) -> None:
     environment = {**os.environ, "PATH": str(tmp_path)}
     found = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
     assert found.stdout.strip() == "The Easton Ellises - Falcon 69", found.stderr
+
+
+def test_the_listing_and_the_store_name_songs_without_a_voice_and_songs_that_are_broken(root: Path, capsys) -> None:
+    rewrite(root / "train" / "B - two" / "vocals.wav")
+    assert main(["tracks", str(root), "--subset", "train"]) == 0
+    listed = capsys.readouterr().out.splitlines()
+    assert [line.split("Hz  ")[1] for line in listed] == [
+        "A - one",
+        "B - two  (no voice: left out of training and scores)",
+        "C",
+    ]
+    geometry = Geometry(RATE, 64, 32, 6)
+    store = build_store(open_tracks(root), geometry, root / "store")
+    assert ([name for name, _ in store.songs], store.skipped) == (["A - one", "C"], ("B - two",))
+    broken = root / "train" / "C" / "drums.wav"
+    soundfile.write(broken, np.full((900, 2), np.nan, np.float32), RATE, subtype="FLOAT")
+    with pytest.raises(DataError, match=r"drums\.wav holds samples that are not finite"):
+        build_store(open_tracks(root), geometry, root / "other", workers=3)
+    assert [song["name"] for song in read_json(root / "other" / "index.json")["songs"]] == ["A - one", "B - two"]
 
 
 # the digest
