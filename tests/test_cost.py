@@ -104,6 +104,7 @@ def test_a_calibration_turns_times_into_shares():
 def test_the_command_calibrates_the_device_at_hand(capsys, monkeypatch):
     monkeypatch.setattr("nca.cost.command.SIZES", (9, 33))
     monkeypatch.setattr("nca.cost.calibration.PEAK_SIDE", 64)
+    monkeypatch.setattr("nca.cost.calibration.TURN", 1e-3)
     assert main(["cost", "--profile", "demo", "--bins", "17", "--epochs", "2", "--rounds", "1"]) == 0
     output = capsys.readouterr().out
     assert "2 epochs (as asked for)" in output
@@ -114,6 +115,7 @@ def test_the_command_calibrates_the_device_at_hand(capsys, monkeypatch):
 
 def test_the_check_predicts_what_it_did_not_calibrate_on(tmp_path, monkeypatch):
     monkeypatch.setattr("nca.cost.calibration.PEAK_SIDE", 64)
+    monkeypatch.setattr("nca.cost.calibration.TURN", 1e-3)
     table = check_cost([17], ["student", "exact mapping, deep"], rounds=1, sizes=(9, 33))
     assert table["stage"].tolist() == ["student", "exact mapping, deep"]
     assert table["bins"].tolist() == [17, 17]

@@ -15,7 +15,7 @@ REDUCED = {
     "seeds": 2,
     "instances": 2,
     "epochs": 1,
-    "songs": [0, -1],
+    "songs": [0],
     "segment": 0,
     "frames": 100,
     "iterations": 5,

@@ -1,10 +1,15 @@
 """Batches of segments and networks find what each finds alone, and go on where memory runs out."""
 
+import gc
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+
 import pytest
 import torch
 from samples import spectra, trained_like
 
 import nca.memory
+from nca.bench.couplings import PROCESS, _forget_peak, _memory
 from nca.diagnostics import Diagnostics
 from nca.errors import MemoryLimitError, ParameterError
 from nca.memory import batch_size, free_memory, in_batches
@@ -15,11 +20,12 @@ from nca.surveying import Case, drawn, footprint, song_segments, stacked, survey
 from nca.training import Trained
 
 
-def cases(name: str, count: int = 3) -> list[Case]:
+def cases(name: str, count: int = 3, bins: int = 12, frames: int = 7) -> list[Case]:
     """Cases of random magnitudes and networks; every band is divided by 2."""
-    geometry, two = Geometry(rate=110, fft=22, window=22, hop=4), torch.full((12, 1), 2.0)
-    networks = [Trained(trained_like(name, seed=k).float(), two, two, geometry, k, [], []) for k in range(count)]
-    signals = [(spectra(seed=k).float(), spectra(seed=10 + k).float()) for k in range(count)]
+    geometry, two = Geometry(rate=110, fft=2 * (bins - 1), window=22, hop=4), torch.full((bins, 1), 2.0)
+    models = [trained_like(name, bins, seed=k).float() for k in range(count)]
+    networks = [Trained(model, two, two, geometry, k, [], []) for k, model in enumerate(models)]
+    signals = [[spectra(bins, frames, seed=shift + k).float() for shift in (0, 10)] for k in range(count)]
     return [Case(network, Segment("song", k, 7 * k, *signals[k]), seed=20 + k) for k, network in enumerate(networks)]
 
 
@@ -158,3 +164,23 @@ def test_a_song_is_cut_into_all_its_whole_segments(demo_songs):
     assert len(pieces) == (4 * geometry.rate // geometry.hop + 1) // 100
     with pytest.raises(ParameterError, match="none of number 9"):
         song_segments(str(demo_songs), 9, geometry)
+
+
+def _peak_and_footprint(strategy: str, bins: int, batch: int) -> tuple[float, float]:
+    """Most bytes that a survey of two iterations takes beside its cases, and what is planned for it."""
+    for size in (33, bins):  # the small one loads what the libraries load once
+        asked = cases("DAE", batch, bins=size, frames=60)
+        gc.collect()
+        before = _memory(torch.device("cpu"), "VmRSS")
+        _forget_peak(torch.device("cpu"))
+        survey(asked, [strategy], 2)
+    return _memory(torch.device("cpu"), "VmHWM") - before, batch * footprint(asked[0], [strategy])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not PROCESS.exists(), reason="only Linux counts a process's memory")
+@pytest.mark.parametrize("strategy", ["student", "compositional", "least squares", "mean exact mapping"])
+def test_a_survey_stays_within_its_footprint(strategy):
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as alone:
+        peak, planned = alone.submit(_peak_and_footprint, strategy, 1025, 3).result()
+    assert 0.2 * planned < peak <= planned

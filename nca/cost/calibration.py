@@ -15,13 +15,14 @@ from typing import NamedTuple
 import torch
 
 from nca.bench.steps import Step, couplings_step, mapping_step, spectra_step, training_step
-from nca.bench.timing import machine, take_turns
+from nca.bench.timing import clocked, machine, take_turns
 from nca.cost import work
 from nca.cost.work import Work
 
 SIZES = (129, 385, 769, 1537)
 DEEP_FRAMES = 8  # of the exact mapping of a deep network, which goes frame by frame
 SPECTRA_FRAMES = 64
+TURN = 0.1  # seconds
 PEAK_SIDE, COPIED = 2048, 1 << 24  # the square product and the number of floats that the peaks are measured with
 
 
@@ -93,10 +94,16 @@ def calibrate(device: torch.device, sizes: Sequence[int] = SIZES, times: int = 1
 
 
 def measure(points: Sequence[Point], device: torch.device, times: int, rounds: int) -> dict[Point, float]:
-    """Seconds of a step at each point, medians over rounds in which all take turns; and of the two peaks' steps."""
-    steps = {point: STAGES[point.stage].make(point.bins, device, times) for point in points}
-    seconds = take_turns(steps | peak_steps(device), rounds, device)
-    return {point: statistics.median(each) for point, each in seconds.items()}
+    """Seconds of a step at each point, medians over rounds in which all take turns; and of the two peaks' steps.
+
+    A turn is as many steps as take about TURN seconds: a shorter one, on a machine with other work, would meet either
+    all of that work or none of it.
+    """
+    steps = {point: STAGES[point.stage].make(point.bins, device, times) for point in points} | peak_steps(device)
+    counts = {point: _steps_a_turn(step, device) for point, step in steps.items()}
+    turns = {point: partial(_repeat, step, counts[point]) for point, step in steps.items()}
+    seconds = take_turns(turns, rounds, device)
+    return {point: statistics.median(each) / counts[point] for point, each in seconds.items()}
 
 
 def calibration(seconds: Mapping[Point, float], device: torch.device, times: int = 1) -> Calibration:
@@ -119,6 +126,16 @@ def peak_steps(device: torch.device, dtype: torch.dtype = torch.float32) -> dict
     square, out = (torch.rand(PEAK_SIDE, PEAK_SIDE, device=device).to(dtype) for _ in range(2))
     source, copy = (torch.zeros(COPIED, device=device) for _ in range(2))
     return {PRODUCT: lambda: torch.matmul(square, square, out=out), COPY: lambda: copy.copy_(source)}
+
+
+def _steps_a_turn(step: Step, device: torch.device) -> int:
+    step()  # the first one allocates
+    return max(1, round(TURN / clocked(step, device)))
+
+
+def _repeat(step: Step, times: int) -> None:
+    for _ in range(times):
+        step()
 
 
 def between(shares: Mapping[int, float], bins: int) -> float:
