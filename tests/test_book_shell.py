@@ -6,7 +6,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 import yaml
@@ -67,6 +67,14 @@ def test_only_icons_that_pages_name_are_kept(tmp_path: Path) -> None:
     app = type("App", (), {"outdir": tmp_path})
     extension("icons").keep_used_icons(app, None)
     assert icons.read_text() == 'x={"arrow-up":[384,512,[],"f062",["M1","M2"]],}'
+
+
+def test_only_thebes_own_files_are_left_out() -> None:
+    """A widget's state, megabytes of base64 in a script without a file, may hold any five letters."""
+    state, starter = SimpleNamespace(filename="", body="aThEbEz"), SimpleNamespace(filename="sphinx-thebe.js", body="")
+    context = {"script_files": [state, starter], "css_files": []}
+    extension("offline").leave_out_thebe(None, "page", "page.html", context, None)
+    assert context["script_files"] == [state]
 
 
 def test_assets_that_cannot_be_fetched_leave_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

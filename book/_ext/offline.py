@@ -87,7 +87,7 @@ def use_local_assets(app: Sphinx, config: Config) -> None:
 def leave_out_thebe(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
     """Jupyter Book loads thebe's starter into every page; this book runs no code on other machines."""
     for assets in (context["script_files"], context["css_files"]):
-        assets[:] = [asset for asset in assets if "thebe" not in str(asset).lower()]
+        assets[:] = [asset for asset in assets if "thebe" not in str(getattr(asset, "filename", asset)).lower()]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
