@@ -69,9 +69,10 @@ def test_only_icons_that_pages_name_are_kept(tmp_path: Path) -> None:
     assert icons.read_text() == 'x={"arrow-up":[384,512,[],"f062",["M1","M2"]],}'
 
 
-def test_only_thebes_own_files_are_left_out() -> None:
-    """A widget's state, megabytes of base64 in a script without a file, may hold any five letters."""
-    state, starter = SimpleNamespace(filename="", body="aThEbEz"), SimpleNamespace(filename="sphinx-thebe.js", body="")
+def test_only_thebes_own_scripts_are_left_out() -> None:
+    """A widget's state, megabytes of base64 in a script, may hold any five letters."""
+    state = SimpleNamespace(attributes={"type": "application/vnd.jupyter.widget-state+json", "body": "aThEbEz"})
+    starter = SimpleNamespace(attributes={"body": "const THEBE_JS_URL = ''"})
     context = {"script_files": [state, starter], "css_files": []}
     extension("offline").leave_out_thebe(None, "page", "page.html", context, None)
     assert context["script_files"] == [state]

@@ -85,9 +85,16 @@ def use_local_assets(app: Sphinx, config: Config) -> None:
 
 
 def leave_out_thebe(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
-    """Jupyter Book loads thebe's starter into every page; this book runs no code on other machines."""
+    """Jupyter Book loads thebe's starter into every page; this book runs no code on other machines.
+
+    A widget's state is a script as well, of megabytes of base64 in which any five letters may stand: it stays.
+    """
     for assets in (context["script_files"], context["css_files"]):
-        assets[:] = [asset for asset in assets if "thebe" not in str(getattr(asset, "filename", asset)).lower()]
+        assets[:] = [asset for asset in assets if _is_data(asset) or "thebe" not in str(asset).lower()]
+
+
+def _is_data(asset: Any) -> bool:
+    return "json" in getattr(asset, "attributes", {}).get("type", "")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
