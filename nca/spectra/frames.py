@@ -6,31 +6,42 @@ from typing import Any
 import numpy as np
 
 HELD = 2**27  # bytes of pages kept mapped before all are let go
-FAULT = 2**16  # bytes that Linux maps around each page that is touched
 
 
 class Frames(np.memmap):
     """A memory map `(frames, bins)`, float32 or float16, whose resident memory does not grow with its file.
 
-    A process counts the pages of a map that it has touched as its own until it lets them go, so that a shuffled pass
-    over a plain map ends with the whole file in it. This one lets go of its pages after every 128 MB; they stay in
-    the system's cache, from which a page comes back in microseconds.
+    A process counts the pages of a map that it has touched as its own until it lets them go. Slices are views of the
+    map, which lets go of its pages after every 128 MB. Frames by their numbers, as a shuffled batch takes them, are
+    read from the file instead: each would bring up to 2 MB of neighbours into the map.
     """
 
     _mmap: mmap.mmap | None
     _touched = 0
 
     def __getitem__(self, index: Any) -> Any:
+        if isinstance(self.base, mmap.mmap) and isinstance(index, np.ndarray) and index.dtype.kind in "iu":
+            return self._read(index)
         chosen = super().__getitem__(index)
         if not isinstance(chosen, Frames):
             return chosen
-        self._count(chosen)
+        self._count(chosen.nbytes)
         return chosen if chosen._mmap is not None else chosen.view(np.ndarray)
 
-    def _count(self, chosen: np.ndarray) -> None:
-        """Note what reading `chosen` touches; pages may go at any time, for a view that is read later fetches them."""
-        rows = chosen.size // self.shape[-1]
-        self._touched += chosen.nbytes + rows * FAULT
+    def _read(self, numbers: np.ndarray) -> np.ndarray:
+        """The frames of these numbers, `(*numbers.shape, bins)`."""
+        if numbers.size and not 0 <= numbers.min() <= numbers.max() < len(self):
+            raise IndexError(f"There are {len(self)} frames, and number {numbers.min()} or {numbers.max()} is none.")
+        chosen = np.empty((*numbers.shape, self.shape[-1]), self.dtype)
+        with open(str(self.filename), "rb", buffering=0) as file:
+            for row, number in zip(chosen.reshape(-1, self.shape[-1]), numbers.ravel().tolist(), strict=True):
+                file.seek(number * self.strides[0])
+                file.readinto(row.view(np.uint8).data)
+        return chosen
+
+    def _count(self, touched: int) -> None:
+        """Note what a slice touches; pages may go at any time, for a view that is read later fetches them."""
+        self._touched += touched
         if self._touched > HELD and self._mmap is not None:
             self._mmap.madvise(mmap.MADV_DONTNEED)
             self._touched = 0
