@@ -32,11 +32,12 @@ class Frames(np.memmap):
         """The frames of these numbers, `(*numbers.shape, bins)`."""
         if numbers.size and not 0 <= numbers.min() <= numbers.max() < len(self):
             raise IndexError(f"There are {len(self)} frames, and number {numbers.min()} or {numbers.max()} is none.")
-        chosen = np.empty((*numbers.shape, self.shape[-1]), self.dtype)
+        chosen, size = np.empty((*numbers.shape, self.shape[-1]), self.dtype), self.strides[0]
+        places = memoryview(chosen.view(np.uint8).reshape(-1).data)
         with open(str(self.filename), "rb", buffering=0) as file:
-            for row, number in zip(chosen.reshape(-1, self.shape[-1]), numbers.ravel().tolist(), strict=True):
-                file.seek(number * self.strides[0])
-                file.readinto(row.view(np.uint8).data)
+            for place, number in enumerate(numbers.ravel().tolist()):
+                file.seek(number * size)
+                file.readinto(places[place * size : (place + 1) * size])
         return chosen
 
     def _count(self, touched: int) -> None:
