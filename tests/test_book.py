@@ -60,7 +60,8 @@ def test_every_equation_leads_to_its_code_and_back(project):
 
 def test_every_other_grid_runs_too(project, monkeypatch):
     monkeypatch.chdir(project)
-    tiny = {**TINY, "model": "DAE", "strategy": "student", "strategies": ["student"], "trials": {"Adam": {}}}
+    tiny = {**TINY, "data": "data/demo", "model": "DAE", "strategy": "student"}
+    tiny |= {"strategies": ["student"], "trials": {"Adam": {}}}
     executed = set()
     for grid in (project / "notebooks").glob("*.yml"):
         settings = TINY if grid.stem == "demo" else tiny

@@ -88,6 +88,7 @@ def test_a_killed_build_goes_on_and_ends_in_the_same_bytes(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.timing
 def test_a_million_frames_are_trained_on_in_flat_memory_without_waiting_for_data(tmp_path: Path) -> None:
     file = tmp_path / "data.json"
     options = ["--frames", "62500", "250000", "1000000", "--precision", "float16", "--folder", str(tmp_path)]
