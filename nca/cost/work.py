@@ -49,7 +49,10 @@ def student_iteration(bins: int, frames: int = 350) -> Work:
 
 
 def compositional_iteration(bins: int, depth: int, frames: int = 350) -> Work:
-    """Eqs. (17) to (21): a layer, two products of N x N by N x N and (but for the first) three of N x N by N x T."""
+    """Eqs. (17), (18), (19), (20) and (21).
+
+    A layer, that is two products of N x N by N x N and (but for the first) three of N x N by N x T.
+    """
     products = 4 * depth * bins**3 + (3 * depth - 1) * 2 * bins**2 * frames
     return Work(products, FLOAT * ((GATED + ADAM) * depth * bins**2 + 6 * bins * frames))
 

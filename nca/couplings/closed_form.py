@@ -14,7 +14,7 @@ from nca.models import apply_decoded, layers
 
 
 def linear_composition(model: nn.Module) -> Couplings:
-    """The product of the model's weights, without biases and ReLUs: Eqs. (11)-(13)."""
+    """The product of the model's weights, without biases and ReLUs: Eqs. (11), (12) and (13)."""
     chain = layers(model)
     C = chain[0].weight
     for layer in chain[1:]:

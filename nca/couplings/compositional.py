@@ -79,7 +79,7 @@ def compositional(
     precision: str | None = None,
     progress: Progress = False,
 ) -> Couplings:
-    """Couplings by the compositional strategy: Eqs. (17)-(19), descended along Eqs. (20) and (21).
+    """Couplings by the compositional strategy: Eqs. (17), (18) and (19), descended along Eqs. (20) and (21).
 
     Args:
         model: DAE, MSSDAE, SkipFiltering or a Sequential of Linear and ReLU; SF is fitted to its mask (Sec. 3).

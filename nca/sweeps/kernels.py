@@ -102,7 +102,9 @@ class NotebookProcess:
             with contextlib.suppress(psutil.Error):
                 process.kill()
 
-    def _excess(self, deadline: float, seconds: float | None, memory: int | None) -> KernelStopped | None:
+    def _excess(self, deadline: float, seconds: float | None, memory: int | None) -> BaseException | None:
+        if self._interrupted:
+            return KeyboardInterrupt()
         if time.monotonic() > deadline:
             return KernelStopped("timeout", f"stopped after its limit of {seconds:g} seconds")
         if memory is not None and self.peak > memory:
