@@ -1,6 +1,7 @@
 """What the tests of sweeps share: the command in a process of its own, its kernels, and what a store holds."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -27,7 +28,13 @@ def start(folder: Path, *arguments: str | Path, **extra: str) -> "subprocess.Pop
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        preexec_fn=_heed_interrupts,
     )
+
+
+def _heed_interrupts() -> None:
+    """A shell that runs tests in the background has them, and what they start, ignore interrupts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def end(sweep: "subprocess.Popen[str]") -> None:
