@@ -40,8 +40,7 @@ def _ensembles(verbs: "Verbs") -> None:
     verb.add_argument(
         "--precisions", nargs="+", default=["float32", "tf32", "bfloat16"], help="of the products; tf32 on CUDA alone"
     )
-    verb.add_argument("--rounds", type=int, default=5, help="rounds in which all take turns")
-    verb.add_argument("--device", default="cpu", help="where to run, as torch names it")
+    _in_turns(verb)
     _kept(verb)
     verb.set_defaults(run=bench_ensembles)
 
@@ -68,8 +67,7 @@ def _check(verbs: "Verbs") -> None:
         default=["spectra", "training", "student", "compositional", "exact mapping", "exact mapping, deep"],
         help="of the cost model",
     )
-    verb.add_argument("--rounds", type=int, default=5, help="rounds in which all take turns")
-    verb.add_argument("--device", default="cpu", help="where to run, as torch names it")
+    _in_turns(verb)
     _kept(verb)
     verb.set_defaults(run=check_cost)
 
@@ -85,6 +83,11 @@ def _cost(verbs: "Verbs") -> None:
     verb.add_argument("--rounds", type=int, default=3, help="of the calibration")
     _kept(verb)
     verb.set_defaults(run=cost)
+
+
+def _in_turns(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--rounds", type=int, default=5, help="rounds in which all take turns")
+    verb.add_argument("--device", default="cpu", help="where to run, as torch names it")
 
 
 def _kept(verb: argparse.ArgumentParser) -> None:

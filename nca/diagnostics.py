@@ -102,9 +102,9 @@ def diagnose(
         tod_ratio=_finite(tod_ratio(C)),
         chance=chance_tod_ratio(C.shape[-1]),
         chance_deviation=_finite(shuffled_tod_ratios(C).std()),
-        snr_model=_unless_silent(snr, output, approximation),
-        snr_voice=_unless_silent(snr, voice, approximation),
-        snr_model_voice=_unless_silent(snr, voice, output),
+        snr_model=unless_silent(snr, output, approximation),
+        snr_voice=unless_silent(snr, voice, approximation),
+        snr_model_voice=unless_silent(snr, voice, output),
         null_space=null_space_share(C, mixture).item(),
         exact_correlation=correlation(C, E).item(),
         exact_distance=((C - E).norm() / E.norm()).item(),
@@ -125,7 +125,8 @@ def _finite(ratio: Tensor) -> float | None:
     return ratio.item() if ratio.isfinite() else None
 
 
-def _unless_silent(ratio: Callable[[Tensor, Tensor], Tensor], reference: Tensor, other: Tensor) -> float | None:
+def unless_silent(ratio: Callable[[Tensor, Tensor], Tensor], reference: Tensor, other: Tensor) -> float | None:
+    """A signal-to-noise ratio in dB, or None where its reference is silent."""
     try:
         return ratio(reference, other).item()
     except SilentReferenceError:

@@ -5,8 +5,7 @@ from typing import Any
 
 import torch
 
-from nca.diagnostics import estimate
-from nca.errors import SilentReferenceError
+from nca.diagnostics import estimate, unless_silent
 from nca.gathering import Coupled
 from nca.metrics import snr
 from nca.spectra import Segment
@@ -27,8 +26,8 @@ def scaled_back(coupled: Coupled, segment: Segment) -> list[dict[str, Any]]:
         made = estimate(network.model, couplings, mixture)
         row: dict[str, Any] = {"model": network.model.name, "strategy": strategy}
         for name, reference in (("snr_model", output), ("snr_voice", voice)):
-            row[name] = _snr(reference, made)
-            row[f"{name}, scaled back"] = _snr(reference * scale, made * scale)
+            row[name] = unless_silent(snr, reference, made)
+            row[f"{name}, scaled back"] = unless_silent(snr, reference * scale, made * scale)
         rows.append(row)
     return rows
 
@@ -42,10 +41,3 @@ def first_halved(losses: Iterable[float], tolerance: float) -> int | None:
     for loss in losses:
         fate.record(loss, schedule)
     return next((epoch for epoch, rate in enumerate(fate.rates, 1) if rate < 1), None)
-
-
-def _snr(reference: torch.Tensor, made: torch.Tensor) -> float | None:
-    try:
-        return snr(reference, made).item()
-    except SilentReferenceError:
-        return None

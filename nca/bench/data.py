@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from nca.bench.steps import BATCH, RATE
 from nca.errors import ParameterError
 from nca.files import write_json
 from nca.models import build
@@ -26,9 +27,7 @@ from nca.training.baseline import static_gain
 from nca.training.ensemble import Ensemble
 from nca.training.frames import gather, shuffles
 
-BATCH = 128
 BLOCK = 8192  # frames that a random store repeats
-RATE = 1e-4
 STATUS = Path("/proc/self/status")  # Linux alone has it
 
 

@@ -11,7 +11,7 @@ import torch
 from nca.bench.steps import Step, couplings_step, training_step
 from nca.bench.timing import FRAMES, find_device, take_turns
 from nca.cost import work
-from nca.cost.calibration import COPIED, COPY, PEAK_SIDE, PRODUCT, peak_steps
+from nca.cost.calibration import COPY, PRODUCT, peak_steps, rates
 from nca.cost.work import Work
 from nca.errors import ParameterError
 from nca.memory import out_of_memory
@@ -105,8 +105,8 @@ def _rows(
         row = {name: statistics.median(each) for name, each in seconds.items()}
         ratios = [size * one / together for one, together in zip(seconds["one"], seconds["together"], strict=True)]
         about = {"precision": precision, counted: size, "seconds": row["together"], "count": size}
-        rates = {"peak": 2 * PEAK_SIDE**3 / row["product"], "bandwidth": 2 * work.FLOAT * COPIED / row["copy"]}
-        rows.append(about | {"speedup": statistics.median(ratios)} | rates)
+        peak, bandwidth = rates(row["product"], row["copy"])
+        rows.append(about | {"speedup": statistics.median(ratios), "peak": peak, "bandwidth": bandwidth})
     return rows
 
 

@@ -109,8 +109,7 @@ def measure(points: Sequence[Point], device: torch.device, times: int, rounds: i
 
 def calibration(seconds: Mapping[Point, float], device: torch.device, times: int = 1) -> Calibration:
     """What :func:`measure` found, as a calibration."""
-    peak = 2 * PEAK_SIDE**3 / seconds[PRODUCT]
-    bandwidth = 2 * work.FLOAT * COPIED / seconds[COPY]
+    peak, bandwidth = rates(seconds[PRODUCT], seconds[COPY])
     shares: dict[str, dict[int, float]] = {}
     for (stage, bins), measured in seconds.items():
         if stage in STAGES:
@@ -127,6 +126,11 @@ def peak_steps(device: torch.device, dtype: torch.dtype = torch.float32) -> dict
     square, out = (torch.rand(PEAK_SIDE, PEAK_SIDE, device=device).to(dtype) for _ in range(2))
     source, copy = (torch.zeros(COPIED, device=device) for _ in range(2))
     return {PRODUCT: lambda: torch.matmul(square, square, out=out), COPY: lambda: copy.copy_(source)}
+
+
+def rates(product: float, copy: float) -> tuple[float, float]:
+    """Operations and bytes a second, from the seconds of the two :func:`peak_steps`."""
+    return 2 * PEAK_SIDE**3 / product, 2 * work.FLOAT * COPIED / copy
 
 
 def _steps_a_turn(step: Step, device: torch.device) -> int:

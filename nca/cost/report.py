@@ -9,8 +9,9 @@ from nca.cost import work
 from nca.cost.calibration import Calibration
 from nca.cost.work import Work
 from nca.errors import ParameterError
+from nca.models import MODELS, build
 
-DEPTHS = {"DAE": 2, "MSS-DAE": 4, "SF": 2}
+DEPTHS = {name: len(build(name, bins=1).layers) for name in MODELS}
 
 
 @dataclass(frozen=True)
