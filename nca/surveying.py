@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from nca.couplings import Couplings
-from nca.couplings.arithmetic import alignment
 from nca.diagnostics import Diagnostics, diagnose
 from nca.errors import ParameterError
 from nca.mapping import mean_mapping
 from nca.memory import batch_size, in_batches
 from nca.models import Separator
+from nca.products import padded
 from nca.spectra import Geometry, Segment, analyse, segments
 from nca.strategies import by_strategy
 from nca.tracks import open_tracks, real_song
@@ -107,8 +107,7 @@ def footprint(case: Case, strategies: Sequence[str], device: str = "cpu") -> int
     Its network included; one more for the exact mapping, which all are held against, and 2 L' + 8 spectra of N x T.
     """
     depth, mixture = len(case.network.model.layers), case.segment.mixture
-    multiple = alignment(torch.device(device))
-    side = -(-mixture.shape[-2] // multiple) * multiple
+    side = padded(mixture.shape[-2], torch.device(device))
     composed = any(name.startswith("compositional") for name in strategies)
     matrices = (8 * depth if composed else depth) + 9
     return mixture.element_size() * (matrices * side**2 + (2 * depth + 8) * side * mixture.shape[-1])

@@ -3,11 +3,12 @@
 import pytest
 import torch
 
-from nca.bench.ensembles import bench_segments, bench_training, products
+from nca.bench.ensembles import bench_segments, bench_training
 from nca.bench.steps import batched_problem
 from nca.cli import main
 from nca.errors import ParameterError
 from nca.files import read_json
+from nca.products import products
 
 
 def test_both_tables_have_a_row_a_size_and_precision(tmp_path, monkeypatch, capsys):

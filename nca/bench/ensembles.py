@@ -1,8 +1,7 @@
 """How much it brings to train many initialisations, and to analyse many segments, at once."""
 
 import statistics
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -13,11 +12,10 @@ from nca.bench.timing import FRAMES, find_device, take_turns
 from nca.cost import work
 from nca.cost.calibration import COPY, PRODUCT, peak_steps, rates
 from nca.cost.work import Work
-from nca.errors import ParameterError
 from nca.memory import out_of_memory
+from nca.products import PRECISIONS, check_precision, products
 
 ITERATIONS = 600
-PRECISIONS = {"float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bfloat16}
 STRATEGIES = ("student", "compositional")
 
 
@@ -80,17 +78,6 @@ def bench_segments(
     return pd.DataFrame([row for row in rows if row["segments"] in batches])
 
 
-@contextmanager
-def products(precision: str) -> Iterator[None]:
-    """TF32 in float32 products, on devices that have it, and only within."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
-
-
 def _rows(
     counted: str, make: dict[int, Callable[[], Step]], precision: str, rounds: int, device: torch.device
 ) -> list[dict[str, Any]]:
@@ -143,6 +130,5 @@ def _possible(precisions: Sequence[str], device: torch.device) -> list[str]:
         ParameterError: for one that is not in PRECISIONS.
     """
     for precision in precisions:
-        if precision not in PRECISIONS:
-            raise ParameterError(f"precision is {precision!r}; choose one of {', '.join(PRECISIONS)}.")
+        check_precision(precision)
     return [precision for precision in precisions if precision != "tf32" or device.type == "cuda"]

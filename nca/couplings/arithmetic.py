@@ -5,9 +5,9 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from nca.errors import ParameterError
+from nca.products import alignment
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-GPU_MULTIPLE = 64
 
 
 def product_type(precision: str | None, model: torch.dtype) -> torch.dtype:
@@ -23,11 +23,6 @@ def product_type(precision: str | None, model: torch.dtype) -> torch.dtype:
             f"precision is {precision!r}; choose one of {', '.join(PRECISIONS)}, or none for the model's own."
         )
     return PRECISIONS[precision]
-
-
-def alignment(device: torch.device) -> int:
-    """What the sides of matrices are padded to a multiple of: unaligned rows keep a GPU's matrix units idle."""
-    return GPU_MULTIPLE if device.type == "cuda" else 1
 
 
 def aligned(matrix: Tensor) -> Tensor:

@@ -12,18 +12,12 @@ from torch.nn.functional import pad
 from torch.optim.adam import adam
 
 from nca.models import Separator
-
-GPU_MULTIPLE = 64  # bins are padded to it on a GPU, whose matrix units unaligned rows keep idle
+from nca.products import padded
 
 
 def mean_squared_error(voice: Tensor, estimate: Tensor) -> Tensor:
     """Mean over bins and frames `(...)` of the squared difference of spectra `(..., bins, frames)`, Eq. (3)."""
     return (voice - estimate).square().mean((-2, -1))
-
-
-def padded(bins: int, device: torch.device) -> int:
-    """The width of the layers in training; zeros in what is added stay zeros in every step, and change no sum."""
-    return bins + -bins % (GPU_MULTIPLE if device.type == "cuda" else 1)
 
 
 class Ensemble:

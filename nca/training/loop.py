@@ -19,12 +19,12 @@ from tqdm import tqdm
 from nca.errors import DataError, MemoryLimitError, ParameterError
 from nca.memory import out_of_memory
 from nca.models import Separator
+from nca.products import PRECISIONS, check_precision, products
 from nca.training.checkpoint import Checkpoint
 from nca.training.ensemble import Ensemble
 from nca.training.frames import Signal, gather, shuffles
 from nca.training.schedule import Progress, Schedule
 
-PRECISIONS = {"float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bfloat16}
 SAMPLE = 64  # frames that tell one data set from another
 
 
@@ -62,7 +62,7 @@ def train(
     torch.set_flush_denormal(True)  # Adam's moments of units that stay closed decay to numbers that CPUs are slow with
     identity = _identity(model, mixture, voice, scale, seeds, schedule, precision)
     held = checkpoint.training(model.name, identity) if checkpoint else nullcontext()
-    with _memory(model, checkpoint), _products(precision), held:
+    with _memory(model, checkpoint), products(precision), held:
         training = Training(model, (mixture, voice), scale, seeds, schedule, precision, checkpoint)
         try:
             training.run(progress)
@@ -184,8 +184,7 @@ def _check(model: Separator, mixture: Signal, voice: Signal, seeds: Sequence[int
         raise ParameterError(
             f"Give a model of {len(seeds)} instances for {len(seeds)} seeds, as build(name, bins, seeds)."
         )
-    if precision not in PRECISIONS:
-        raise ParameterError(f"precision is {precision!r}; choose one of {', '.join(PRECISIONS)}.")
+    check_precision(precision)
     if precision == "tf32" and model.weights[0].device.type != "cuda":
         raise ParameterError("precision is 'tf32', which CUDA devices alone have; choose float32 or bfloat16.")
 
@@ -215,18 +214,6 @@ def _identity(
         "code": hashlib.sha256(sources).hexdigest(),
         "torch": torch.__version__,
     }
-
-
-@contextmanager
-def _products(precision: str) -> Iterator[None]:
-    """TF32 for the products of a CUDA device, where it is wanted."""
-    matmul = torch.backends.cuda.matmul
-    before = matmul.fp32_precision
-    matmul.fp32_precision = "tf32" if precision == "tf32" else before
-    try:
-        yield
-    finally:
-        matmul.fp32_precision = before
 
 
 @contextmanager
