@@ -5,12 +5,8 @@ medians over the rounds.
 """
 
 import math
-import multiprocessing
-import re
 import statistics
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -19,6 +15,7 @@ from torch import Tensor, nn
 from torch.optim import Adam
 
 from nca.bench.problem import network_and_segment
+from nca.bench.process import PROCESS, alone, held
 from nca.bench.timing import find_device, problem, ratio, take_turns
 from nca.couplings.compositional import CompositionalDescent
 from nca.couplings.descent import adam
@@ -28,7 +25,6 @@ from nca.metrics import snr, tod_ratio
 from nca.models import Layer, decode, layers
 
 SOLVER = adam()
-PROCESS = Path("/proc/self")  # Linux alone has it
 
 
 def bench_couplings(
@@ -96,8 +92,7 @@ class Products:
 
 def peak_memory(bins: int, depth: int, device: str) -> float:
     """Peak memory of two iterations, model included, in matrices of N x N float32, measured in a process of its own."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as alone:
-        return alone.submit(_peak_of_this_process, bins, depth, device).result() / (4 * bins**2)
+    return alone(_peak_of_this_process, bins, depth, device) / (4 * bins**2)
 
 
 @torch.no_grad()
@@ -150,8 +145,7 @@ def _memory(device: torch.device, figure: str) -> float:
         return torch.cuda.max_memory_allocated(device) if figure == "VmHWM" else torch.cuda.memory_allocated(device)
     if not PROCESS.exists():
         return math.nan
-    (kilobytes,) = re.findall(rf"{figure}:\s+(\d+)", (PROCESS / "status").read_text())
-    return 1024 * int(kilobytes)
+    return held(figure)
 
 
 def _forget_peak(device: torch.device) -> None:

@@ -1,14 +1,11 @@
 """Whether training waits for its data and whether its memory grows with the corpus, on stores of random spectra."""
 
 import hashlib
-import multiprocessing
-import re
 import shutil
 import statistics
 import tempfile
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,18 +14,19 @@ import numpy as np
 import pandas as pd
 import torch
 
+from nca.bench.problem import paper_geometry
+from nca.bench.process import PROCESS, alone, held
 from nca.bench.steps import BATCH, RATE
 from nca.errors import ParameterError
 from nca.files import write_json
 from nca.models import build
-from nca.spectra import Geometry, open_store
+from nca.spectra import open_store
 from nca.spectra.store import PRECISIONS, SIGNALS, signal_file
 from nca.training.baseline import static_gain
 from nca.training.ensemble import Ensemble
 from nca.training.frames import gather, shuffles
 
 BLOCK = 8192  # frames that a random store repeats
-STATUS = Path("/proc/self/status")  # Linux alone has it
 
 
 def bench_data(
@@ -58,7 +56,7 @@ def bench_data(
         ParameterError: for a size, a number of steps or a precision that is none, for too little room on disk, and
             on a system without /proc.
     """
-    if min(frames) < BATCH or steps < 1 or precision not in PRECISIONS or not STATUS.exists():
+    if min(frames) < BATCH or steps < 1 or precision not in PRECISIONS or not PROCESS.exists():
         raise ParameterError(
             f"frames {list(frames)}, steps {steps}, precision {precision!r}: give at least {BATCH} frames, one step,"
             f" one of {', '.join(PRECISIONS)}, and a Linux machine."
@@ -78,8 +76,7 @@ def random_store(folder: Path, frames: int, bins: int, precision: str) -> None:
             for song in songs:
                 file.write(block[: song["frames"]].data)
                 song[signal] = digests[song["frames"]]
-    geometry = Geometry(rate=44100, fft=2 * (bins - 1), window=bins - 1, hop=max(1, 3 * (bins - 1) // 16))
-    about = {"data": "", "geometry": asdict(geometry), "precision": precision}
+    about = {"data": "", "geometry": asdict(paper_geometry(bins)), "precision": precision}
     write_json(folder / "index.json", about | {"songs": songs, "complete": True})
 
 
@@ -99,12 +96,12 @@ def measure(folder: Path, steps: int) -> dict[str, float]:
         if number % max(1, len(orders) // steps) == 0:
             ensemble.step(mixture, voice, [RATE])
             step.append(time.perf_counter() - loaded)
-            anonymous.append(_megabytes("RssAnon"))
+            anonymous.append(held("RssAnon") / 1e6)
     return {
         "load": statistics.median(load),
         "step": statistics.median(step),
         "step_over_load": statistics.median(step) / statistics.median(load),
-        "resident": _megabytes("VmHWM"),
+        "resident": held("VmHWM") / 1e6,
         "anonymous": max(anonymous),
     }
 
@@ -117,12 +114,5 @@ def _row(frames: int, bins: int, precision: str, steps: int, folder: Path | str 
                 f"A store of {size / 1e9:.1f} GB does not fit {name}, where {free / 1e9:.1f} are free."
             )
         random_store(Path(name), frames, bins, precision)
-        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as alone:
-            figures = alone.submit(measure, Path(name), steps).result()
+        figures = alone(measure, Path(name), steps)
     return {"frames": frames, "bins": bins, "precision": precision, "gigabytes": size / 1e9} | figures
-
-
-def _megabytes(figure: str) -> float:
-    """Of this process: `RssAnon` is what it holds beside mapped files now, `VmHWM` the most that it ever held."""
-    (kilobytes,) = re.findall(rf"{figure}:\s+(\d+)", STATUS.read_text())
-    return 1024 * int(kilobytes) / 1e6

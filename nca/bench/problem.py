@@ -18,7 +18,7 @@ EPOCHS = 20
 def network_and_segment(bins: int, depth: int, device: torch.device) -> tuple[Separator, Tensor]:
     """A network of `depth` layers and a standardised segment `(bins, FRAMES)`, the same at each call."""
     stems = {name: samples.mean(0) for name, samples in make_stems(plan_song(0, SONG_SECONDS, seed=0)).items()}
-    rate, geometry = profile("paper").rate, _geometry(bins)
+    rate, geometry = profile("paper").rate, paper_geometry(bins)
     mixture, voice = (
         _middle(geometry.stft(geometry.resample(samples, rate)).abs())
         for samples in (sum(stems.values()), stems["vocals"])
@@ -29,7 +29,7 @@ def network_and_segment(bins: int, depth: int, device: torch.device) -> tuple[Se
     return model.instance(0).to(device).requires_grad_(False), (mixture / scale).to(device)
 
 
-def _geometry(bins: int) -> Geometry:
+def paper_geometry(bins: int) -> Geometry:
     """The paper's, with its bin width and frame rate, over as many bins as asked for."""
     paper, width = profile("paper"), bins - 1
     share = width / (paper.bins - 1)

@@ -6,13 +6,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nca.bench.problem import paper_geometry
 from nca.bench.timing import FRAMES, problem
 from nca.couplings.compositional import CompositionalDescent
 from nca.couplings.descent import adam
 from nca.couplings.student import StudentDescent
 from nca.mapping import mean_mapping
 from nca.models import Separator
-from nca.spectra import Geometry
 from nca.surveying import stacked
 from nca.training.ensemble import Ensemble
 
@@ -54,6 +54,6 @@ def batched_problem(bins: int, depth: int, batch: int, device: torch.device) -> 
 
 def spectra_step(frames: int, bins: int, device: torch.device, times: int) -> Step:
     """The magnitudes of so many frames of mixture and voice, in the proportions of the paper's transform."""
-    geometry = Geometry(rate=44100, fft=2 * (bins - 1), window=bins - 1, hop=3 * (bins - 1) // 16)
+    geometry = paper_geometry(bins)
     signals = torch.rand(times, 2, frames * geometry.hop - 1, generator=torch.Generator().manual_seed(3)).to(device)
     return lambda: geometry.stft(signals).abs()
