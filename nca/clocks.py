@@ -76,7 +76,9 @@ def _cost(verbs: "Verbs") -> None:
     verb = verbs.add_parser("cost", help="predict time and memory of an experiment on a device")
     verb.add_argument("--profile", default="paper", help="paper, mir-1k or demo: how much of everything there is")
     verb.add_argument("--device", default="cpu", help="as torch names it, calibrated first; or h100, by its data sheet")
-    verb.add_argument("--precision", default="tf32", help="of the products, for a device by its data sheet")
+    verb.add_argument(
+        "--precision", help="of the products: float32 unless told, tf32 for a device by its data sheet; or bfloat16"
+    )
     for name in ("bins", "frames", "epochs", "instances", "segments"):
         verb.add_argument(f"--{name}", type=int, help=f"{name} in place of the profile's")
     verb.add_argument("--at-once", type=int, default=1, help="initialisations, and segments, at once")

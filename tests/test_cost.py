@@ -109,6 +109,11 @@ def test_the_command_calibrates_the_device_at_hand(capsys, monkeypatch):
     output = capsys.readouterr().out
     assert "2 epochs (as asked for)" in output
     assert "(measured)" in output
+    assert "float32: " in output
+    assert main(["cost", "--profile", "demo", "--bins", "17", "--rounds", "1", "--precision", "bfloat16"]) == 0
+    assert "bfloat16: " in capsys.readouterr().out
+    assert main(["cost", "--precision", "float8"]) == 2
+    assert "choose one of float32, tf32, bfloat16" in capsys.readouterr().err
     assert main(["cost", "--device", "abacus"]) == 2
     assert "which this machine does not have" in capsys.readouterr().err
 

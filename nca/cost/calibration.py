@@ -18,6 +18,7 @@ from nca.bench.steps import Step, couplings_step, mapping_step, spectra_step, tr
 from nca.bench.timing import clocked, machine, take_turns
 from nca.cost import work
 from nca.cost.work import Work
+from nca.products import PRECISIONS, check_precision, products
 
 SIZES = (129, 385, 769, 1537)
 DEEP_FRAMES = 8  # of the exact mapping of a deep network, which goes frame by frame
@@ -35,28 +36,36 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Stage:
-    """One kind of step: its work by bins and how often `times` it happens at once, and how to make one."""
+    """One kind of step: its work by bins, and how to make one by bins, device, how many at once, and precision."""
 
     work: Callable[[int], Work]
-    make: Callable[[int, torch.device, int], Step]
+    make: Callable[[int, torch.device, int, str], Step]
 
 
 STAGES = {
-    "spectra": Stage(lambda bins: work.spectra_frame(bins) * SPECTRA_FRAMES, partial(spectra_step, SPECTRA_FRAMES)),
-    "training": Stage(
-        lambda bins: work.training_step(bins, 2), lambda bins, device, K: training_step(bins, 2, K, device)
+    "spectra": Stage(
+        lambda bins: work.spectra_frame(bins) * SPECTRA_FRAMES,
+        lambda bins, device, K, _: spectra_step(SPECTRA_FRAMES, bins, device, K),
     ),
-    "student": Stage(work.student_iteration, lambda bins, device, K: couplings_step("student", bins, 2, K, device)),
+    "training": Stage(
+        lambda bins: work.training_step(bins, 2),
+        lambda bins, device, K, precision: training_step(bins, 2, K, device, PRECISIONS[precision]),
+    ),
+    "student": Stage(
+        work.student_iteration,
+        lambda bins, device, K, precision: couplings_step("student", bins, 2, K, device, precision),
+    ),
     "compositional": Stage(
         lambda bins: work.compositional_iteration(bins, 2),
-        lambda bins, device, K: couplings_step("compositional", bins, 2, K, device),
+        lambda bins, device, K, precision: couplings_step("compositional", bins, 2, K, device, precision),
     ),
     "exact mapping": Stage(
-        lambda bins: work.exact_mapping(bins, 2), lambda bins, device, K: mapping_step(bins, 2, K, device)
+        lambda bins: work.exact_mapping(bins, 2),
+        lambda bins, device, K, _: mapping_step(bins, 2, K, device),
     ),
     "exact mapping, deep": Stage(
         lambda bins: work.exact_mapping(bins, 4, DEEP_FRAMES),
-        lambda bins, device, K: mapping_step(bins, 4, K, device, DEEP_FRAMES),
+        lambda bins, device, K, _: mapping_step(bins, 4, K, device, DEEP_FRAMES),
     ),
 }
 
@@ -82,32 +91,45 @@ class Calibration:
         return amount.floor(self.peak, self.bandwidth) / between(self.shares[stage], bins)
 
 
-def calibrate(device: torch.device, sizes: Sequence[int] = SIZES, times: int = 1, rounds: int = 3) -> Calibration:
+def calibrate(
+    device: torch.device, sizes: Sequence[int] = SIZES, times: int = 1, rounds: int = 3, precision: str = "float32"
+) -> Calibration:
     """Time every stage on a device.
 
     Args:
         sizes: numbers of bins.
         times: initialisations or segments at once.
+        precision: of the products of training and of the strategies; the other stages know but float32.
+
+    Raises:
+        ParameterError: for an unknown precision.
     """
+    check_precision(precision)
     points = [Point(stage, bins) for stage in STAGES for bins in sizes]
-    return calibration(measure(points, device, times, rounds), device, times)
+    return calibration(measure(points, device, times, rounds, precision), device, times, precision)
 
 
-def measure(points: Sequence[Point], device: torch.device, times: int, rounds: int) -> dict[Point, float]:
+def measure(
+    points: Sequence[Point], device: torch.device, times: int, rounds: int, precision: str = "float32"
+) -> dict[Point, float]:
     """Seconds of a step at each point, medians over rounds in which all take turns; of the peaks' steps the best turn.
 
     A turn is as many steps as take about TURN seconds: a shorter one, on a machine with other work, would meet either
     all of that work or none of it.
     """
-    steps = {point: STAGES[point.stage].make(point.bins, device, times) for point in points} | peak_steps(device)
-    counts = {point: _steps_a_turn(step, device) for point, step in steps.items()}
-    turns = {point: partial(_repeat, step, counts[point]) for point, step in steps.items()}
-    seconds = take_turns(turns, rounds, device)
+    with products(precision):
+        steps = {point: STAGES[point.stage].make(point.bins, device, times, precision) for point in points}
+        steps |= peak_steps(device, PRECISIONS[precision])
+        counts = {point: _steps_a_turn(step, device) for point, step in steps.items()}
+        turns = {point: partial(_repeat, step, counts[point]) for point, step in steps.items()}
+        seconds = take_turns(turns, rounds, device)
     usual = {point: statistics.median(each) / counts[point] for point, each in seconds.items()}
     return usual | {peak: min(seconds[peak]) / counts[peak] for peak in (PRODUCT, COPY)}
 
 
-def calibration(seconds: Mapping[Point, float], device: torch.device, times: int = 1) -> Calibration:
+def calibration(
+    seconds: Mapping[Point, float], device: torch.device, times: int = 1, precision: str = "float32"
+) -> Calibration:
     """What :func:`measure` found, as a calibration."""
     peak, bandwidth = rates(seconds[PRODUCT], seconds[COPY])
     shares: dict[str, dict[int, float]] = {}
@@ -115,7 +137,7 @@ def calibration(seconds: Mapping[Point, float], device: torch.device, times: int
         if stage in STAGES:
             floor = (STAGES[stage].work(bins) * times).floor(peak, bandwidth)
             shares.setdefault(stage, {})[bins] = floor / measured
-    return Calibration(machine(str(device)), peak, bandwidth, True, shares)
+    return Calibration(f"{machine(str(device))}, {precision}", peak, bandwidth, True, shares)
 
 
 PRODUCT, COPY = Point("square product", PEAK_SIDE), Point("copy", COPIED)

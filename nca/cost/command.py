@@ -67,5 +67,6 @@ def as_text(table: pd.DataFrame) -> str:
 
 def _calibration(arguments: argparse.Namespace, scale: Scale) -> Calibration:
     if arguments.device in SHEETS:
-        return from_sheet(arguments.device, arguments.precision)
-    return calibrate(find_device(arguments.device), near(scale.bins), arguments.at_once, arguments.rounds)
+        return from_sheet(arguments.device, arguments.precision or "tf32")
+    rest = (near(scale.bins), arguments.at_once, arguments.rounds, arguments.precision or "float32")
+    return calibrate(find_device(arguments.device), *rest)
