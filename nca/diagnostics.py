@@ -23,7 +23,8 @@ from nca.models import apply_decoded
 
 @dataclass(frozen=True)
 class Diagnostics:
-    """Figures of one matrix; SNR in dB, all else ratios. An SNR against a silent reference is None.
+    """Figures of one matrix; SNR in dB, all else ratios. None is an SNR against a silent reference, or a ratio that is
+    undefined, as all those of a matrix of zeros.
 
     Attributes:
         strategy: how the matrix was found.
@@ -50,9 +51,9 @@ class Diagnostics:
     snr_model: float | None
     snr_voice: float | None
     snr_model_voice: float | None
-    null_space: float
-    exact_correlation: float
-    exact_distance: float
+    null_space: float | None
+    exact_correlation: float | None
+    exact_distance: float | None
     exact_tod_ratio: float | None
     seed_correlation: float | None
     profile: tuple[float, ...]
@@ -105,11 +106,11 @@ def diagnose(
         snr_model=unless_silent(snr, output, approximation),
         snr_voice=unless_silent(snr, voice, approximation),
         snr_model_voice=unless_silent(snr, voice, output),
-        null_space=null_space_share(C, mixture).item(),
-        exact_correlation=correlation(C, E).item(),
-        exact_distance=((C - E).norm() / E.norm()).item(),
+        null_space=_finite(null_space_share(C, mixture)),
+        exact_correlation=_finite(correlation(C, E)),
+        exact_distance=_finite((C - E).norm() / E.norm()),
         exact_tod_ratio=_finite(tod_ratio(E)),
-        seed_correlation=None if sibling is None else correlation(C, sibling.matrix).item(),
+        seed_correlation=None if sibling is None else _finite(correlation(C, sibling.matrix)),
         profile=tuple(octave_profile(C).tolist()),
         first_loss=first,
         last_loss=last,

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from samples import spectra, trained_like
 from nca.couplings import Couplings, identity, linear_composition, load_matrices, save_matrices
 from nca.diagnostics import as_table, diagnose, estimate
 from nca.errors import DataError, ParameterError
+from nca.files import write_json
 from nca.mapping import mean_mapping
 from nca.strategies import STRATEGIES, by_strategy
 from nca.tables import COLUMNS, MODEL_OUTPUT, MODELS, PAPER, beside_paper, patterns, summarise, write_tables
@@ -69,6 +71,18 @@ def test_a_diagonal_matrix_has_no_finite_tod_ratio():
     model, mixture = trained_like("DAE"), spectra().float()
     figures = diagnose(model.float(), identity(12), mixture, mixture, mean_mapping(model, mixture))
     assert figures.tod_ratio is None
+
+
+def test_a_matrix_of_zeros_has_no_ratios_and_can_be_written(tmp_path):
+    model, mixture = trained_like("DAE"), spectra().float()
+    zeros = replace(identity(12), matrix=torch.zeros(12, 12))
+    figures = diagnose(model.float(), zeros, mixture, mixture, mean_mapping(model, mixture), zeros)
+    undefined = (figures.tod_ratio, figures.chance_deviation, figures.null_space, figures.exact_correlation)
+    assert undefined == (None, None, None, None)
+    assert figures.seed_correlation is None
+    assert figures.snr_model == pytest.approx(0.0, abs=1e-6)
+    assert figures.exact_distance == pytest.approx(1.0)
+    write_json(tmp_path / "row.json", figures.row())
 
 
 def test_every_strategy_has_a_name_and_carries_it():
