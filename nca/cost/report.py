@@ -47,7 +47,7 @@ class Together:
 
 SCALES = {
     "paper": Scale(bins=2049, frames=2_700_000, epochs=100, instances=50, segments=450),
-    "mir-1k": Scale(bins=744, frames=63_000, epochs=100, instances=3, segments=6),
+    "mir-1k": Scale(bins=744, frames=170_000, epochs=100, instances=3, segments=6),
     "demo": Scale(bins=513, frames=36_000, epochs=8, instances=3, segments=4),
 }
 
