@@ -39,7 +39,7 @@ def bench_training(
     where, floor = find_device(device), work.training_step(bins, depth)
     rows = []
     for precision in _possible(precisions, where):
-        make = {K: _maker(training_step, bins, depth, K, where, PRECISIONS[precision]) for K in {1, *instances}}
+        make = {K: _maker(training_step, bins, depth, K, where, precision) for K in {1, *instances}}
         for row in _rows("instances", make, precision, rounds, where):
             moved = work.optimiser_step(bins, depth) * row["instances"]
             rows.append({"bins": bins, "layers": depth, **_shares(row, floor * row["instances"], moved)})

@@ -13,6 +13,7 @@ from nca.couplings.descent import adam
 from nca.couplings.student import StudentDescent
 from nca.mapping import mean_mapping
 from nca.models import Separator
+from nca.products import PRECISIONS
 from nca.surveying import stacked
 from nca.training.ensemble import Ensemble
 
@@ -21,11 +22,10 @@ BATCH = 128
 RATE = 1e-4
 
 
-def training_step(
-    bins: int, depth: int, instances: int, device: torch.device, dtype: torch.dtype = torch.float32
-) -> Step:
+def training_step(bins: int, depth: int, instances: int, device: torch.device, precision: str = "float32") -> Step:
     """One Adam step of so many initialisations on 128 frames each."""
-    ensemble = Ensemble(Separator(bins, depth, range(instances)).to(device).requires_grad_(False), dtype)
+    model = Separator(bins, depth, range(instances)).to(device).requires_grad_(False)
+    ensemble = Ensemble(model, PRECISIONS[precision])
     generator = torch.Generator().manual_seed(2)
     mixture, voice = (torch.rand(instances, ensemble.width, BATCH, generator=generator).to(device) for _ in range(2))
     return lambda: ensemble.step(mixture, voice, [RATE] * instances)

@@ -49,7 +49,7 @@ STAGES = {
     ),
     "training": Stage(
         lambda bins: work.training_step(bins, 2),
-        lambda bins, device, K, precision: training_step(bins, 2, K, device, PRECISIONS[precision]),
+        lambda bins, device, K, precision: training_step(bins, 2, K, device, precision),
     ),
     "student": Stage(
         work.student_iteration,
