@@ -21,5 +21,9 @@ class MemoryLimitError(NCAError):
     """Not even one problem fits into the memory of the device."""
 
 
+class MissingExtraError(NCAError, ImportError):
+    """A part of the package was asked for whose packages are not installed."""
+
+
 class RunError(NCAError):
     """A notebook run, a sweep or its store cannot go on."""

@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from nca.couplings import Couplings
-from nca.couplings.problem import gates, pose
-from nca.models import Layer, layers
+from nca.couplings.chain import flat, transmit
+from nca.couplings.network import Network, apply_decoded
+from nca.couplings.problem import prepare_chain
+from nca.models import Block, Chain, Layer, gates
 
 
 @dataclass(frozen=True)
@@ -25,80 +27,110 @@ class FrameMapping:
 
 
 @torch.no_grad()
-def frame_mappings(model: nn.Module, mixture: Tensor) -> Iterator[FrameMapping]:
+def frame_mappings(model: Network, mixture: Tensor) -> Iterator[FrameMapping]:
     """The exact mapping of each frame of a segment `(bins, frames)`, one at a time: Eq. (14) with its gates known.
 
     Raises:
-        ParameterError, DataError: see :func:`nca.couplings.problem.pose`.
+        ParameterError, DataError: see :func:`nca.couplings.problem.prepare_chain`.
     """
-    pose(model, mixture)
-    chain, opened = layers(model), gates(model, mixture)
+    _, chain = prepare_chain(model, mixture)
+    opened = gates(chain, mixture)
+    identity = torch.eye(mixture.shape[-2], dtype=mixture.dtype, device=mixture.device)
     for t in range(mixture.shape[-1]):
-        C = torch.eye(mixture.shape[-2], dtype=mixture.dtype, device=mixture.device)
-        c = mixture.new_zeros(mixture.shape[-2], 1)
-        for (W, b, _), D in zip(chain, opened, strict=True):
-            d = D[:, t : t + 1]
-            C, c = d * (W @ C), d * (W @ c + b)
-        yield FrameMapping(C, c.squeeze(-1))
+        D = [each[:, t : t + 1] for each in opened]
+        c = transmit(chain, iter(D), torch.zeros_like(mixture[:, :1]), biased=True)
+        yield FrameMapping(transmit(chain, iter(D), identity), c.squeeze(-1))
 
 
 @torch.no_grad()
-def offsets(model: nn.Module, mixture: Tensor) -> Tensor:
-    """The offsets c_t `(..., out, frames)`: what the biases alone make, through the gates that each frame opens."""
-    c = torch.zeros_like(mixture)
-    for (W, b, _), D in zip(layers(model), gates(model, mixture), strict=True):
-        c = D * (W @ c + b)
-    return c
+def offsets(model: Network, mixture: Tensor) -> Tensor:
+    """The offsets c_t `(..., out, frames)`: what the biases alone make, through the gates that each frame opens.
+
+    Raises:
+        ParameterError, DataError: see :func:`nca.couplings.problem.prepare_chain`.
+    """
+    _, chain = prepare_chain(model, mixture)
+    return _offsets(chain, mixture)
 
 
-def offset_share(model: nn.Module, mixture: Tensor) -> Tensor:
+def _offsets(chain: Chain, mixture: Tensor) -> Tensor:
+    return transmit(chain, iter(gates(chain, mixture)), torch.zeros_like(mixture), biased=True)
+
+
+@torch.no_grad()
+def offset_share(model: Network, mixture: Tensor) -> Tensor:
     """What the offsets carry of the output `(...)`: norm of all c_t over norm of all y_t; 0 where the output is silent.
 
     It exceeds 1 where the C_t take away part of what the offsets make.
 
     Raises:
-        ParameterError, DataError: see :func:`nca.couplings.problem.pose`.
+        ParameterError, DataError: see :func:`nca.couplings.problem.prepare_chain`.
     """
-    output = pose(model, mixture).output.norm(dim=(-2, -1))
-    carried = offsets(model, mixture).norm(dim=(-2, -1))
+    problem, chain = prepare_chain(model, mixture)
+    output = problem.output.norm(dim=(-2, -1))
+    carried = _offsets(chain, problem.mixture).norm(dim=(-2, -1))
     return torch.where(output > 0, carried / output, torch.zeros_like(output))
 
 
-def mean_mapping(model: nn.Module, mixture: Tensor) -> Couplings:
+@torch.no_grad()
+def mean_mapping(model: Network, mixture: Tensor) -> Couplings:
     """Mean over the frames of the exact C_t, for mixture `(..., bins, frames)`.
 
-    Closed form for one hidden layer, `(W_dec * (D_dec @ D_enc.T) / T) @ W_enc`; for more, a product over the open
-    units of each frame. For SF this is the mapping to the mask; :func:`mean_jacobian` has the one to the voice.
+    Closed form for one hidden layer, `(W_dec * (D_dec @ D_enc.T) / T) @ W_enc`, inside a residual block as well; for
+    more, a product over the open units of each frame, or over all where there are several blocks. For SF this is the
+    mapping to the mask; :func:`mean_jacobian` has the one to the voice.
 
     Raises:
-        ParameterError, DataError: see :func:`nca.couplings.problem.pose`.
+        ParameterError, DataError: see :func:`nca.couplings.problem.prepare_chain`.
     """
-    return Couplings("mean exact mapping", _weighted_mean(model, mixture, None))
-
-
-def mean_jacobian(model: nn.Module, mixture: Tensor) -> Couplings:
-    """Mean over the frames of SF's exact derivative of the voice: diag(m_t) + diag(x_t) C_t, `(..., bins, bins)`.
-
-    The mask is a function of the mixture too, so the voice answers to a change of the mixture by both terms.
-    """
-    problem = pose(model, mixture)
-    through_mask = _weighted_mean(model, mixture, problem.mixture)
-    return Couplings("mean exact Jacobian", torch.diag_embed(problem.output.mean(-1)) + through_mask, "voice")
+    problem, chain = prepare_chain(model, mixture)
+    return Couplings("mean exact mapping", _mean(chain, gates(chain, problem.mixture)))
 
 
 @torch.no_grad()
-def _weighted_mean(model: nn.Module, mixture: Tensor, weight: Tensor | None) -> Tensor:
-    """Mean over frames of diag(weight_t) C_t; a weight of None is one everywhere."""
-    pose(model, mixture)
-    chain, opened = layers(model), gates(model, mixture)
-    if weight is not None:
-        opened[-1] = opened[-1] * weight
-    if len(chain) == 1:
-        return opened[-1].mean(-1, keepdim=True) * chain[0].weight
-    if len(chain) == 2:
-        agreement = opened[1] @ opened[0].mT / mixture.shape[-1]
-        return (chain[1].weight * agreement) @ chain[0].weight
-    return _sum_over_frames(chain, opened) @ chain[0].weight / mixture.shape[-1]
+def mean_jacobian(model: Network, mixture: Tensor) -> Couplings:
+    """Mean over the frames of the exact derivative of the voice by the mixture, `(..., bins, bins)`.
+
+    With the voice v a function of output and mixture, entry by entry, it is diag(dv/dx_t) + diag(dv/dy_t) C_t: for SF
+    diag(m_t) + diag(x_t) C_t, the mask and what it does when the mixture changes; for a model whose output is the
+    voice the :func:`mean_mapping`. So it asks the same of every model: the map from mixture to voice.
+
+    Raises:
+        ParameterError, DataError: see :func:`nca.couplings.problem.prepare_chain`.
+    """
+    (x, y, _), chain = prepare_chain(model, mixture)
+    with torch.enable_grad():
+        inputs = y.detach().requires_grad_(), x.detach().requires_grad_()
+        voice = apply_decoded(model, *inputs)
+        by_output, by_mixture = torch.autograd.grad(voice.sum(), inputs, materialize_grads=True)
+    opened = gates(chain, x)
+    opened[-1] = opened[-1] * by_output
+    return Couplings("mean exact Jacobian", torch.diag_embed(by_mixture.mean(-1)) + _mean(chain, opened), "voice")
+
+
+def _mean(chain: Chain, opened: list[Tensor]) -> Tensor:
+    """Mean over the frames of C_t `(..., out, bins)`; the last gates may be weighted."""
+    frames = opened[-1].shape[-1]
+    if len(chain) == 1 and isinstance(chain[0], Block):  # D (I + C) is D, and C with its last gates weighted
+        *inner, last, own = opened
+        return torch.diag_embed(own.mean(-1)) + _mean(chain[0].chain, [*inner, last * own])
+    plain = [part for part in chain if isinstance(part, Layer)]
+    if len(plain) < len(chain):
+        return _sum_of_products(chain, opened) / frames
+    if len(plain) == 1:
+        return opened[-1].mean(-1, keepdim=True) * plain[0].weight
+    if len(plain) == 2:
+        agreement = opened[1] @ opened[0].mT / frames
+        return (plain[1].weight * agreement) @ plain[0].weight
+    return _sum_over_frames(plain, opened) @ plain[0].weight / frames
+
+
+def _sum_of_products(chain: Chain, opened: list[Tensor]) -> Tensor:
+    """Sum over frames of C_t `(..., out, bins)`, each by products of complete matrices."""
+    bins = flat(chain)[0].weight.shape[-1]
+    identity = torch.eye(bins, dtype=opened[0].dtype, device=opened[0].device)
+    frames = range(opened[-1].shape[-1])
+    return sum(transmit(chain, iter([D[..., t : t + 1] for D in opened]), identity) for t in frames)  # type: ignore[return-value]
 
 
 def _sum_over_frames(chain: list[Layer], opened: list[Tensor]) -> Tensor:

@@ -13,7 +13,7 @@ def tod_ratio(matrix: Tensor) -> Tensor:
     """Trace-to-off-diagonal ratio `(...)` of matrices `(..., bins, bins)`, Eq. (22).
 
     The sum of the diagonal's magnitudes, times sqrt(N), over the sum of all other magnitudes. Infinite for a diagonal
-    matrix, 0 for one whose diagonal is zero.
+    matrix, 0 for one whose diagonal is zero, and NaN for a matrix of zeros, of which there is no ratio.
 
     Raises:
         ParameterError: for matrices that are not square.
@@ -21,9 +21,10 @@ def tod_ratio(matrix: Tensor) -> Tensor:
     if matrix.ndim < 2 or matrix.shape[-1] != matrix.shape[-2]:
         raise ParameterError(f"TOD-R is defined for square matrices, not for shape {tuple(matrix.shape)}.")
     magnitude = matrix.abs().double()
-    trace = magnitude.diagonal(dim1=-2, dim2=-1).sum(-1)
-    off_diagonal = magnitude.sum((-2, -1)) - trace
-    return math.sqrt(matrix.shape[-1]) * trace / off_diagonal
+    diagonal = magnitude.diagonal(dim1=-2, dim2=-1)
+    trace = diagonal.sum(-1)
+    diagonal.zero_()
+    return math.sqrt(matrix.shape[-1]) * trace / magnitude.sum((-2, -1))
 
 
 def chance_tod_ratio(bins: int) -> float:
@@ -47,7 +48,8 @@ def shuffled_tod_ratios(matrix: Tensor, draws: int = 100, seed: int = 0) -> Tens
 def snr(reference: Tensor, estimate: Tensor) -> Tensor:
     """Signal-to-noise ratio in dB `(...)` of estimates `(..., bins, frames)` against the reference (Sec. 4.2).
 
-    10 log10 of the reference's energy over the energy of the difference.
+    10 log10 of the reference's energy over the energy of the difference: 0 for a silent estimate, infinite for the
+    reference itself.
 
     Raises:
         SilentReferenceError: where a reference has no energy, for which no ratio exists.
@@ -61,6 +63,8 @@ def snr(reference: Tensor, estimate: Tensor) -> Tensor:
 def si_sdr(reference: Tensor, estimate: Tensor) -> Tensor:
     """Scale-invariant signal-to-distortion ratio in dB `(...)` of waveforms `(..., samples)` (Le Roux et al., 2019).
 
+    Infinite for the reference at any scale, minus infinite for an estimate that holds nothing of it, as silence.
+
     Raises:
         SilentReferenceError: where a reference has no energy.
     """
@@ -69,20 +73,21 @@ def si_sdr(reference: Tensor, estimate: Tensor) -> Tensor:
     if (energy == 0).any():
         raise SilentReferenceError("The reference is silent, so no SI-SDR exists; leave this song out.")
     target = (reference * estimate).sum(-1, keepdim=True) / energy * reference
-    return 10 * torch.log10(target.square().sum(-1) / (estimate - target).square().sum(-1))
+    signal, distortion = target.square().sum(-1), (estimate - target).square().sum(-1)
+    return 10 * torch.log10(torch.where(signal > 0, signal / distortion, 0))
 
 
 def correlation(a: Tensor, b: Tensor) -> Tensor:
-    """Pearson correlation `(...)` of the entries of matrices `(..., bins, bins)`."""
+    """Pearson correlation `(...)` of the entries of matrices `(..., bins, bins)`; NaN where one is all zeros."""
     a, b = (m.double() - m.double().mean((-2, -1), keepdim=True) for m in (a, b))
     return (a * b).sum((-2, -1)) / (a.norm(dim=(-2, -1)) * b.norm(dim=(-2, -1)))
 
 
 def null_space_share(matrix: Tensor, mixture: Tensor) -> Tensor:
-    """Share `(...)` of the matrix's energy that no frame of the mixture ever meets.
+    """Share `(...)` of the matrix's energy that no frame of the mixture reaches.
 
-    The rows' component orthogonal to the span of the frames, squared, over the whole: 0 where the mixture has full
-    rank, near 1 - T/N for a random matrix.
+    The rows' component orthogonal to the span of the frames, squared, over all of it: 0 where the mixture has full
+    rank, near 1 - T/N for a random matrix, NaN for a matrix of zeros.
     """
     frames = mixture.double()
     left, sizes, _ = torch.linalg.svd(frames, full_matrices=False)

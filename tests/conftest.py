@@ -6,10 +6,11 @@ import pytest
 import torch
 from samples import trained_like
 
-from nca.corpus import make_corpus
+from nca.data.demo import make_corpus
 from nca.models import MODELS, Separator
 
 torch.set_num_threads(1)
+pytest.register_assert_rewrite("commands.stories")  # so that what a story looks at says what it found
 
 
 @pytest.fixture(params=list(MODELS))

@@ -1,19 +1,22 @@
 """The exact mapping against the network itself, automatic differentiation, and its own average."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from samples import spectra, trained_like
 from torch import nn
 
 from nca.couplings import linear_composition
+from nca.couplings.network import decode, makes_voice
+from nca.data import real_song
 from nca.mapping import frame_mappings, mean_jacobian, mean_mapping, offset_share, offsets
-from nca.models import decode
 from nca.spectra import analyse, profile
-from nca.tracks import real_song
 
 
 @pytest.mark.parametrize(("dtype", "bound"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])
 def test_the_mapping_makes_the_output_of_every_frame(model, dtype, bound):
+    """Eq. (14) with its gates known, and the offset of the biases."""
     model, mixture = model.to(dtype), spectra(frames=40).to(dtype)
     made = torch.stack([C.matrix @ mixture[:, t] + C.offset for t, C in enumerate(frame_mappings(model, mixture))], -1)
     output = decode(model, mixture)
@@ -33,12 +36,14 @@ def test_the_closed_form_is_the_mean_of_the_frames(model):
     torch.testing.assert_close(mean_mapping(model, mixture).matrix, expected, rtol=1e-6, atol=1e-12)
 
 
-def test_the_mean_jacobian_of_the_voice():
-    model, mixture = trained_like("SF"), spectra(frames=20)
+def test_the_mean_jacobian_of_the_voice(model):
+    mixture = spectra(frames=20)
     slopes = [torch.func.jacrev(lambda x: model(x.unsqueeze(-1)).squeeze(-1))(mixture[:, t]) for t in range(20)]
     found = mean_jacobian(model, mixture)
     assert found.target == "voice"
     torch.testing.assert_close(found.matrix, torch.stack(slopes).mean(0))
+    same = torch.allclose(found.matrix, mean_mapping(model, mixture).matrix)
+    assert same == (model.name != "SF") == makes_voice(model)
 
 
 def test_offsets_are_those_of_the_frames_and_vanish_without_biases(model):
@@ -65,10 +70,25 @@ def test_without_relus_every_frame_is_the_linear_composition():
     assert all(torch.allclose(m.matrix, expected) for m in frame_mappings(net, mixture))
 
 
+@pytest.mark.parametrize("widths", [(5, 7, 4, 3), (4, 9, 2, 6, 5)])
+def test_layers_of_any_width(widths):
+    torch.manual_seed(3)
+    net = nn.Sequential(*[each for a, b in pairwise(widths) for each in (nn.Linear(a, b), nn.ReLU())]).double()
+    mixture = spectra(widths[0], 30)
+    expected = torch.stack([m.matrix for m in frame_mappings(net, mixture)]).mean(0)
+    assert expected.abs().max() > 0
+    torch.testing.assert_close(mean_mapping(net, mixture).matrix, expected)
+
+
 def test_one_layer_and_closed_units():
     net = nn.Sequential(nn.Linear(3, 3), nn.ReLU()).double()
     net[0].weight.data, net[0].bias.data = -torch.eye(3).double(), torch.zeros(3).double()
     assert (mean_mapping(net, spectra(3, 4)).matrix == 0).all()
+    net[0].weight.data, net[0].bias.data = torch.eye(3).double(), torch.tensor([0, -0.5, -2]).double()
+    mixture = spectra(3, 9)
+    open_in = (mixture[1] > 0.5).double().mean().item()
+    assert 0 < open_in < 1
+    torch.testing.assert_close(mean_mapping(net, mixture).matrix, torch.tensor([1, open_in, 0]).double().diag())
 
 
 def test_the_share_of_the_offsets(model):
@@ -77,6 +97,10 @@ def test_the_share_of_the_offsets(model):
     for i in range(2):
         carried = torch.stack([m.offset for m in frame_mappings(model, mixture[i])], -1)
         assert share[i].item() == pytest.approx((carried.norm() / decode(model, mixture[i]).norm()).item())
+    for bias in model.biases:
+        bias.mul_(1e-6)
+    quiet = offset_share(model, 1e-6 * mixture)  # the same network in other units
+    torch.testing.assert_close(quiet, share, rtol=1e-6, atol=0)
     for bias in model.biases:
         bias.zero_()
     assert (offset_share(model, mixture) == 0).all()

@@ -41,6 +41,7 @@ def test_limits_of_the_tod_ratio():
     assert tod_ratio(torch.eye(4)).item() == math.inf
     assert tod_ratio(torch.ones(9, 9) - torch.eye(9)).item() == 0
     assert tod_ratio(torch.ones(9, 9)).item() == pytest.approx(3 * 9 / 72) == chance_tod_ratio(9)
+    assert tod_ratio(torch.ones(1, 1)).item() == chance_tod_ratio(1) == math.inf
     with pytest.raises(ParameterError, match="square"):
         tod_ratio(torch.ones(2, 3))
 
@@ -74,6 +75,10 @@ def test_a_silent_reference_is_a_named_error():
         snr(silent, silent + 1)
     with pytest.raises(SilentReferenceError, match="leave this song out"):
         si_sdr(silent[0], silent[0] + 1)
+    half = torch.stack([torch.ones(4, 3), silent])  # of several, one silent reference is enough
+    for ratio in (snr, si_sdr):
+        with pytest.raises(SilentReferenceError):
+            ratio(half, half + 1)
 
 
 def test_null_space_share_of_known_matrices():
@@ -85,6 +90,14 @@ def test_null_space_share_of_known_matrices():
     random = torch.randn(200, 10, 10, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     assert null_space_share(random, mixture).mean().item() == pytest.approx(0.6, abs=0.03)
     assert null_space_share(random, spectra(10, 30)).max().item() == pytest.approx(0, abs=1e-10)
+
+
+def test_single_precision_noise_is_no_direction_of_its_own():
+    """Four frames twice, the second time with float32's rounding: the null space is that of four."""
+    four = spectra(bins=10, frames=4)
+    noisy = torch.cat([four, (four * (1 + 1e-7 * torch.rand(10, 4))).float().double()], dim=-1)
+    matrix = torch.randn(10, 10, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    assert null_space_share(matrix, noisy).item() == pytest.approx(null_space_share(matrix, four).item(), abs=1e-4)
 
 
 def test_null_space_counts_equal_frames_once():
@@ -122,4 +135,30 @@ def test_shuffled_columns_are_chance_whatever_the_scales_of_rows_and_columns():
         assert abs(tod_ratio(matrix) - drawn.mean()) < 5 * drawn.std()
     diagonal = noise + 3 * torch.eye(200)
     assert tod_ratio(diagonal) > shuffled_tod_ratios(diagonal).max()
-    assert torch.equal(shuffled_tod_ratios(noise, 3, seed=4), shuffled_tod_ratios(noise, 3, seed=4))
+    draws = [shuffled_tod_ratios(noise, 3, seed=seed) for seed in (4, 4, 5)]
+    assert torch.equal(draws[0], draws[1])
+    assert not torch.equal(draws[0], draws[2])
+
+
+def test_a_diagonal_matrix_has_an_infinite_ratio_whatever_its_entries():
+    gains = 10 ** torch.randn(20, 513, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    assert (tod_ratio(torch.diag_embed(gains)) == math.inf).all()
+    assert (tod_ratio(torch.diag_embed(gains.float())) == math.inf).all()
+    matrix = torch.diag_embed(gains[0])
+    matrix[3, 5] = 1e-12
+    assert tod_ratio(matrix).item() == pytest.approx(513**0.5 * gains[0].sum().item() / 1e-12, rel=1e-9)
+    kept = matrix.clone()
+    tod_ratio(matrix)
+    assert torch.equal(matrix, kept)
+
+
+def test_silence_and_zeros_are_a_number_infinity_or_nan_by_name():
+    voice, zeros = spectra(), torch.zeros(12, 12, dtype=torch.float64)
+    assert snr(voice, 0 * voice).item() == pytest.approx(0)
+    assert si_sdr(voice, 0 * voice).tolist() == [-math.inf] * 12
+    assert si_sdr(voice[0], 2 * voice[0]) > 150
+    other = torch.ones_like(zeros)
+    for absent in (tod_ratio(zeros), correlation(zeros, other), null_space_share(zeros, voice)):
+        assert absent.isnan()
+    assert null_space_share(other, 0 * voice) == 1
+    assert (octave_profile(zeros) == 0).all()

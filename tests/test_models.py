@@ -6,8 +6,10 @@ import torch
 from samples import spectra, trained_like
 from torch import nn
 
+from nca.couplings.chain import layers
+from nca.couplings.network import apply_decoded, decode
 from nca.errors import ParameterError
-from nca.models import DAE, MODELS, MSSDAE, SkipFiltering, apply_decoded, build, decode, layers
+from nca.models import DAE, MODELS, MSSDAE, SkipFiltering, build, stacked
 from nca.training import mean_squared_error
 
 
@@ -30,6 +32,7 @@ def slow_voice(model, x):
 
 
 def test_equations_2_and_4_to_10(model):
+    """DAE: Eq. (4), Eq. (5); MSS-DAE: Eq. (6), Eq. (7); SF: Eq. (2), Eq. (8), Eq. (9); the ReLU of Eq. (10)."""
     mixture = spectra()
     expected = np.array([slow_voice(model, mixture[:, t].tolist()) for t in range(mixture.shape[1])]).T
     np.testing.assert_allclose(model(mixture).numpy(), expected, rtol=1e-12, atol=1e-14)
@@ -42,6 +45,7 @@ def test_depths_of_section_4_1():
 
 
 def test_mean_squared_error_is_equation_3():
+    """Eq. (3), number by number."""
     voice, made = spectra(seed=1), spectra(seed=2)
     expected = sum((a - b) ** 2 for a, b in zip(voice.flatten().tolist(), made.flatten().tolist(), strict=True))
     assert mean_squared_error(voice, made).item() == pytest.approx(expected / voice.numel(), rel=1e-12)
@@ -65,8 +69,8 @@ def test_weights_are_normal_with_variance_one_over_bins_and_biases_zero():
 def test_a_batch_holds_the_models_of_its_seeds():
     batch = DAE(6, seeds=[4, 9])
     for position, seed in enumerate([4, 9]):
-        for stacked, single in zip(batch.layers, DAE(6, seeds=seed).layers, strict=True):
-            assert torch.equal(stacked.weight[position], single.weight)
+        for together, single in zip(batch.layers, DAE(6, seeds=seed).layers, strict=True):
+            assert torch.equal(together.weight[position], single.weight)
     mixture = torch.rand(6, 3)
     torch.testing.assert_close(batch(mixture)[1], DAE(6, seeds=9)(mixture))
 
@@ -84,7 +88,7 @@ def test_a_sequential_is_read_as_its_layers():
         (nn.Sequential(nn.Linear(2, 2), nn.Tanh()), "Module 1 of the Sequential is a Tanh"),
         (nn.Sequential(nn.ReLU(), nn.Linear(2, 2)), "Module 0 of the Sequential is a ReLU"),
         (nn.Sequential(), "no Linear"),
-        (nn.Linear(2, 2), "not for Linear"),
+        (nn.GRU(2, 2), "The network is a GRU"),
     ],
 )
 def test_other_networks_are_named_errors(network, named):
@@ -92,8 +96,22 @@ def test_other_networks_are_named_errors(network, named):
         layers(network)
 
 
+@pytest.mark.parametrize("kind", [DAE, MSSDAE, SkipFiltering])
+def test_without_a_seed_a_network_is_that_of_seed_0_down_to_one_bin(kind):
+    for bins in (1, 4):
+        for left_out, given in zip(kind(bins).weights, kind(bins, seeds=0).weights, strict=True):
+            assert torch.equal(left_out, given)
+
+
 def test_an_unknown_model_and_an_empty_one_are_named_errors():
     with pytest.raises(ParameterError, match="no model 'UNet'; choose one of DAE, MSS-DAE, SF"):
         build("UNet", 4)
     with pytest.raises(ParameterError, match="at least one bin"):
         SkipFiltering(0)
+
+
+def test_stacked_models_are_the_models():
+    models = [trained_like("MSS-DAE", seed=k) for k in range(3)]
+    batch = stacked(models)
+    for k, model in enumerate(models):
+        torch.testing.assert_close(batch.instance(k).decode(spectra()), model.decode(spectra()), rtol=0, atol=0)

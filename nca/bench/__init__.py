@@ -1,6 +1,5 @@
-"""Timings of parts of the package on the machine at hand."""
+"""What a step costs: measured on the machine at hand, and predicted from first principles and a short calibration."""
 
-from nca.bench.couplings import bench_couplings, peak_memory
-from nca.bench.timing import machine
+from nca.support.extras import require
 
-__all__ = ["bench_couplings", "machine", "peak_memory"]
+require("sweeps", "pandas")

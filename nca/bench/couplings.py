@@ -1,28 +1,31 @@
 """How fast the compositional strategy is beside what it replaces and beside the products that it cannot avoid.
 
-All contenders take turns, one iteration each, so that whatever else the machine does meets them alike; ratios are
+All contenders take turns, one iteration each, so that other work of the machine slows all of them alike; ratios are
 medians over the rounds.
 """
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
 import torch
 from torch import Tensor, nn
-from torch.optim import Adam
 
-from nca.bench.problem import network_and_segment
-from nca.bench.process import PROCESS, alone, held
-from nca.bench.timing import find_device, problem, ratio, take_turns
+from nca.bench import memory
+from nca.bench.timing import Report, find_device, interleave, ratio, report
+from nca.bench.workload import network_and_segment, random_problem
+from nca.couplings.chain import flat
 from nca.couplings.compositional import CompositionalDescent
 from nca.couplings.descent import adam
-from nca.couplings.problem import random_matrix
+from nca.couplings.reference import neural_couplings
 from nca.errors import ParameterError
 from nca.metrics import snr, tod_ratio
-from nca.models import Layer, decode, layers
+from nca.models import Layer
+from nca.support.precision import aligned, aligned_frames, padded
+from nca.support.processes import COUNTED, in_subprocess
 
 SOLVER = adam()
 
@@ -32,13 +35,19 @@ def bench_couplings(
     depths: Sequence[int] = (2, 4),
     iterations: int = 10,
     device: str = "cpu",
-) -> pd.DataFrame:
-    """One row for each number of bins N and of layers L'.
+) -> Report:
+    """An iteration of the compositional strategy: one row for each number of bins N and of layers L'.
 
     Columns: seconds of an iteration (`composed`, `float32`, `bfloat16`, `products`); the ratios `speedup` (composed
     over float32), `over_products` (float32 over the bare products) and `bfloat16_speedup` (float32 over bfloat16);
     `peak` memory and its `bound`, in matrices of N x N float32; and where bfloat16 stands beside float32 after as many
     iterations on a network that was trained a little, `tod_ratio_change` (relative) and `snr_change` (dB).
+
+    Args:
+        bins: numbers of bins N.
+        depths: numbers of layers L'.
+        iterations: rounds; each times one iteration of each.
+        device: where to run, as torch names it.
 
     Raises:
         ParameterError: for fewer than one iteration, or a device that this machine does not have.
@@ -46,40 +55,20 @@ def bench_couplings(
     if iterations < 1:
         raise ParameterError(f"iterations is {iterations}; give at least one.")
     where = find_device(device)
-    return pd.DataFrame([_row(N, depth, iterations, where) for N in bins for depth in depths])
+    return report(device, rows=pd.DataFrame([_row(N, depth, iterations, where) for N in bins for depth in depths]))
 
 
-class Composed:
-    """The formulation of the authors' estimator: C composed in every iteration, from an identity matrix on."""
-
-    def __init__(self, model: nn.Module, mixture: Tensor, seed: int) -> None:
-        chain = layers(model)
-        self.weights = [(W.detach(), (W + b.mT).detach()) for W, b, _ in chain]
-        self.P = [random_matrix(len(W), len(W), torch.Size(), seed, i, W) for i, (W, _) in enumerate(self.weights)]
-        self.adam = Adam([P.requires_grad_() for P in self.P], lr=4e-4)
-        self.mixture, self.output = mixture, decode(model, mixture).detach()
-
-    def matrix(self) -> Tensor:
-        C = torch.eye(len(self.mixture), device=self.mixture.device, dtype=self.mixture.dtype)
-        for (W, biased), P in zip(self.weights, self.P, strict=True):
-            C = (torch.relu(P @ biased.mT) * W) @ C
-        return C
-
-    @torch.enable_grad()
-    def step(self) -> Tensor:
-        loss = (self.output - self.matrix() @ self.mixture).abs().sum()
-        loss.backward()
-        self.adam.step()
-        self.adam.zero_grad()
-        return loss.detach()
+def composed_step(model: nn.Module, mixture: Tensor, iterations: int) -> Callable[[], Any]:
+    """An iteration of Algorithm 1 as the paper prints it: C composed every time, gradients by autograd."""
+    return torch.enable_grad()(partial(next, neural_couplings(model, mixture, "compositional", iterations)))
 
 
 class Products:
     """What no exact method avoids: a layer, two products of N x N by N x N and three of N x N by N x T."""
 
     def __init__(self, chain: Sequence[Layer], mixture: Tensor) -> None:
-        self.depth, self.W, self.X = len(chain), chain[0].weight.detach().clone(), mixture
-        self.square, self.frames = torch.empty_like(self.W), torch.empty_like(mixture)
+        self.depth, self.W, self.X = len(chain), aligned(chain[0].weight.detach()).clone(), aligned_frames(mixture)
+        self.square, self.frames = torch.empty_like(self.W), torch.empty_like(self.X)
 
     def step(self) -> None:
         for _ in range(self.depth):
@@ -91,8 +80,18 @@ class Products:
 
 
 def peak_memory(bins: int, depth: int, device: str) -> float:
-    """Peak memory of two iterations, model included, in matrices of N x N float32, measured in a process of its own."""
-    return alone(_peak_of_this_process, bins, depth, device) / (4 * bins**2)
+    """Peak memory of two iterations, model included, in matrices of N x N float32, measured in a process of its own.
+
+    Not a number where neither CUDA nor Linux counts.
+    """
+    if not COUNTED and torch.device(device).type != "cuda":
+        return math.nan
+    return in_subprocess(_peak_of_this_process, bins, depth, device) / (4 * bins**2)
+
+
+def bound(bins: int, depth: int, device: torch.device) -> int:
+    """What peak memory keeps below, in matrices: eight a layer, one more where its weights are padded, and eight."""
+    return (8 + (padded(bins, device) > bins)) * depth + 8
 
 
 @torch.no_grad()
@@ -102,8 +101,12 @@ def _row(N: int, depth: int, rounds: int, device: torch.device) -> dict[str, Any
         precision: CompositionalDescent(model, mixture, SOLVER, precision=precision)
         for precision in ("float32", "bfloat16")
     }
-    contenders: dict[str, Any] = {"composed": Composed(model, mixture, 0), "products": Products(layers(model), mixture)}
-    seconds = take_turns({name: each.step for name, each in (contenders | ours).items()}, rounds, device)
+    steps = {
+        "composed": composed_step(model, mixture, rounds + 1),  # one more to warm up
+        "products": Products(flat(model.layers), mixture).step,
+        **{precision: descent.step for precision, descent in ours.items()},
+    }
+    seconds = interleave(steps, rounds, device)
     matrices = {precision: descent.matrix() for precision, descent in ours.items()}
     made = {precision: snr(model.decode(mixture), C @ mixture).item() for precision, C in matrices.items()}
     tod = {precision: tod_ratio(C).item() for precision, C in matrices.items()}
@@ -115,41 +118,22 @@ def _row(N: int, depth: int, rounds: int, device: torch.device) -> dict[str, Any
         "over_products": ratio(seconds["float32"], seconds["products"]),
         "bfloat16_speedup": ratio(seconds["float32"], seconds["bfloat16"]),
         "peak": peak_memory(N, depth, str(device)),
-        "bound": 8 * depth + 8,
+        "bound": bound(N, depth, device),
         "tod_ratio_change": tod["bfloat16"] / tod["float32"] - 1,
         "snr_change": made["bfloat16"] - made["float32"],
     }
 
 
 @torch.no_grad()
-def _peak_of_this_process(N: int, depth: int, device: str) -> float:
+def _peak_of_this_process(N: int, depth: int, device: str) -> int:
     """Bytes. The small problem first loads what the libraries load once."""
     where = torch.device(device)
     for size in (64, N):
-        before = _memory(where, "VmRSS")
-        model, mixture = problem(size, depth, where)
-        _forget_peak(where)
+        before = memory.held(where)
+        model, mixture = random_problem(size, depth, where)
+        memory.forget_peak(where)
         descent = CompositionalDescent(model, mixture, SOLVER, precision="float32")
         descent.step()
         descent.step()
         descent.matrix()
-    return _memory(where, "VmHWM") - before
-
-
-def _memory(device: torch.device, figure: str) -> float:
-    """Bytes of this process: `VmRSS` is what it holds now, `VmHWM` the most since the last :func:`_forget_peak`.
-
-    Not a number where neither CUDA nor Linux counts.
-    """
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) if figure == "VmHWM" else torch.cuda.memory_allocated(device)
-    if not PROCESS.exists():
-        return math.nan
-    return held(figure)
-
-
-def _forget_peak(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-    elif PROCESS.exists():
-        (PROCESS / "clear_refs").write_text("5")
+    return memory.peak(where) - before

@@ -14,17 +14,18 @@ import numpy as np
 import pandas as pd
 import torch
 
-from nca.bench.problem import paper_geometry
-from nca.bench.process import PROCESS, alone, held
 from nca.bench.steps import BATCH, RATE
+from nca.bench.timing import Report, report
+from nca.bench.workload import paper_geometry
 from nca.errors import ParameterError
-from nca.files import write_json
-from nca.models import build
+from nca.models import DAE
 from nca.spectra import open_store
-from nca.spectra.store import PRECISIONS, SIGNALS, signal_file
+from nca.spectra.store import SIGNALS, STORED_PRECISIONS, signal_file
+from nca.support.files import write_json
+from nca.support.processes import COUNTED, in_subprocess, memory_of_process
 from nca.training.baseline import static_gain
+from nca.training.batches import gather, shuffles
 from nca.training.ensemble import Ensemble
-from nca.training.frames import gather, shuffles
 
 BLOCK = 8192  # frames that a random store repeats
 
@@ -35,11 +36,12 @@ def bench_data(
     precision: str = "float32",
     steps: int = 50,
     folder: Path | str | None = None,
-) -> pd.DataFrame:
-    """One row a corpus size, each measured on the CPU in a process of its own, on a store that is removed afterwards.
+) -> Report:
+    """Loading beside training, one row a corpus size.
 
+    Each is measured on the CPU in a process of its own, on a store that is removed afterwards.
     The process does what a training does: it fits the scale and the static gain, then reads one epoch of batches of
-    128 frames, shuffled, with a step of one DAE on every so manieth. The store was just written, so it is in the
+    128 frames, shuffled, with a step of one DAE on every n-th. The store was just written, so it is in the
     system's cache as far as that has room.
 
     Columns: `frames`; `gigabytes` on disk; `load`, median seconds to load and standardise a batch of both signals;
@@ -47,21 +49,22 @@ def bench_data(
     the process's own, mapped pages of the store included, and `anonymous`, without any mapped files.
 
     Args:
-        frames: sizes of the corpora.
-        precision: of the magnitudes on disk.
+        frames: sizes of the corpus.
+        bins: number of bins N.
+        precision: of the spectra on disk, float32 or float16.
         steps: training steps to time.
-        folder: where the stores are written; the system's folder for temporary files if None.
+        folder: where the corpus is written while it is needed; the system's folder for temporary files if left out.
 
     Raises:
         ParameterError: for a size, a number of steps or a precision that is none, for too little room on disk, and
             on a system without /proc.
     """
-    if min(frames) < BATCH or steps < 1 or precision not in PRECISIONS or not PROCESS.exists():
+    if min(frames) < BATCH or steps < 1 or precision not in STORED_PRECISIONS or not COUNTED:
         raise ParameterError(
             f"frames {list(frames)}, steps {steps}, precision {precision!r}: give at least {BATCH} frames, one step,"
-            f" one of {', '.join(PRECISIONS)}, and a Linux machine."
+            f" one of {', '.join(STORED_PRECISIONS)}, and a Linux machine."
         )
-    return pd.DataFrame([_row(count, bins, precision, steps, folder) for count in frames])
+    return report("cpu", rows=pd.DataFrame([_row(count, bins, precision, steps, folder) for count in frames]))
 
 
 def random_store(folder: Path, frames: int, bins: int, precision: str) -> None:
@@ -83,25 +86,25 @@ def random_store(folder: Path, frames: int, bins: int, precision: str) -> None:
 def measure(folder: Path, steps: int) -> dict[str, float]:
     """The figures of this process, on the store in `folder`."""
     store = open_store(folder)
-    ensemble = Ensemble(build("DAE", store.geometry.bins, [0]).requires_grad_(False), torch.float32)
+    ensemble = Ensemble(DAE(store.geometry.bins, [0]).requires_grad_(False), torch.float32)
     scale = store.scale()
     static_gain(store.mixture, store.voice)
     orders = shuffles(len(store.mixture), [0], 0).split(BATCH, dim=-1)
     load, step, anonymous = [], [], []
     for number, order in enumerate(orders):
         start = time.perf_counter()
-        mixture, voice = (gather(signal, order, scale, len(scale)) for signal in (store.mixture, store.voice))
+        mixture, voice = (gather(signal, order, scale, ensemble.width) for signal in (store.mixture, store.voice))
         loaded = time.perf_counter()
         load.append(loaded - start)
         if number % max(1, len(orders) // steps) == 0:
             ensemble.step(mixture, voice, [RATE])
             step.append(time.perf_counter() - loaded)
-            anonymous.append(held("RssAnon") / 1e6)
+            anonymous.append(memory_of_process("RssAnon") / 1e6)
     return {
         "load": statistics.median(load),
         "step": statistics.median(step),
         "step_over_load": statistics.median(step) / statistics.median(load),
-        "resident": held("VmHWM") / 1e6,
+        "resident": memory_of_process("VmHWM") / 1e6,
         "anonymous": max(anonymous),
     }
 
@@ -114,5 +117,5 @@ def _row(frames: int, bins: int, precision: str, steps: int, folder: Path | str 
                 f"A store of {size / 1e9:.1f} GB does not fit {name}, where {free / 1e9:.1f} are free."
             )
         random_store(Path(name), frames, bins, precision)
-        figures = alone(measure, Path(name), steps)
+        figures = in_subprocess(measure, Path(name), steps)
     return {"frames": frames, "bins": bins, "precision": precision, "gigabytes": size / 1e9} | figures

@@ -4,17 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from nca.bench.problem import paper_geometry
-from nca.bench.timing import FRAMES, problem
+from nca.bench.workload import FRAMES, batched_problem, paper_geometry
 from nca.couplings.compositional import CompositionalDescent
 from nca.couplings.descent import adam
 from nca.couplings.student import StudentDescent
 from nca.mapping import mean_mapping
 from nca.models import Separator
-from nca.products import PRECISIONS
-from nca.surveying import stacked
+from nca.support.precision import PRECISIONS
 from nca.training.ensemble import Ensemble
 
 Step = Callable[[], Any]
@@ -44,12 +41,6 @@ def mapping_step(bins: int, depth: int, batch: int, device: torch.device, frames
     """The mean exact mapping of so many segments."""
     model, mixture = batched_problem(bins, depth, batch, device)
     return lambda: mean_mapping(model, mixture[..., :frames])
-
-
-def batched_problem(bins: int, depth: int, batch: int, device: torch.device) -> tuple[Separator, Tensor]:
-    """The bench's problem so many times over, each with weights of its own memory."""
-    model, mixture = problem(bins, depth, device)
-    return stacked([model] * batch), mixture.expand(batch, -1, -1).contiguous()
 
 
 def spectra_step(frames: int, bins: int, device: torch.device, times: int) -> Step:

@@ -1,20 +1,42 @@
-"""What every bench shares: contenders that take turns, so that whatever else the machine does meets them alike."""
+"""What all measurements share: contenders that take turns, so that other work of the machine slows all alike."""
 
 import platform
 import statistics
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pandas as pd
 import torch
-from torch import Tensor
 
 from nca.errors import ParameterError
-from nca.models import Separator
 
-FRAMES = 350
 Name = TypeVar("Name", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a command found.
+
+    Attributes:
+        machine: the device in words.
+        tables: by the names under which they are recorded.
+        text: as it is printed.
+        about: further values to record.
+    """
+
+    machine: str
+    tables: Mapping[str, pd.DataFrame]
+    text: str
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+
+def report(device: str, **tables: pd.DataFrame) -> Report:
+    """A report of tables that were measured on a device, printed to three digits."""
+    shown = [table.to_string(index=False, float_format="{:.3g}".format) for table in tables.values()]
+    return Report(machine(device), tables, "\n".join([machine(device), *shown]))
 
 
 def machine(device: str) -> str:
@@ -27,16 +49,16 @@ def machine(device: str) -> str:
     return f"{names[0] if names else platform.processor()}, {torch.get_num_threads()} threads"
 
 
-def take_turns(steps: Mapping[Name, Callable[[], Any]], rounds: int, device: torch.device) -> dict[Name, list[float]]:
+def interleave(steps: Mapping[Name, Callable[[], Any]], rounds: int, device: torch.device) -> dict[Name, list[float]]:
     """Seconds of each step in each round, after one round that warms up."""
     seconds: dict[Name, list[float]] = {name: [] for name in steps}
     for _ in range(rounds + 1):
         for name, step in steps.items():
-            seconds[name].append(clocked(step, device))
+            seconds[name].append(seconds_of(step, device))
     return {name: each[1:] for name, each in seconds.items()}
 
 
-def clocked(step: Callable[[], Any], device: torch.device) -> float:
+def seconds_of(step: Callable[[], Any], device: torch.device) -> float:
     """Seconds of one step, to its end on the device."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
@@ -50,17 +72,6 @@ def clocked(step: Callable[[], Any], device: torch.device) -> float:
 def ratio(numerators: Sequence[float], denominators: Sequence[float]) -> float:
     """Median over the rounds of the ratio within a round."""
     return statistics.median(n / d for n, d in zip(numerators, denominators, strict=True))
-
-
-def problem(N: int, depth: int, device: torch.device) -> tuple[Separator, Tensor]:
-    """A network with a diagonal and biases, as training leaves them, and magnitudes."""
-    model = Separator(N, depth).to(device)
-    for weight in model.weights:
-        weight.data.diagonal().add_(1)
-    generator = torch.Generator().manual_seed(1)
-    for bias in model.biases:
-        bias.data = 0.3 * torch.randn(bias.shape, generator=generator).to(device)
-    return model.requires_grad_(False), torch.rand(N, FRAMES, generator=generator).to(device)
 
 
 def find_device(name: str) -> torch.device:

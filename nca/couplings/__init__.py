@@ -2,7 +2,7 @@
 
 from nca.couplings.closed_form import equaliser, identity, l1_optimum, least_squares, linear_composition, ridge
 from nca.couplings.compositional import compositional
-from nca.couplings.result import Couplings
+from nca.couplings.problem import Couplings
 from nca.couplings.storage import load_matrices, save_matrices
 from nca.couplings.student import student
 

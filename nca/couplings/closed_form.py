@@ -1,25 +1,29 @@
 """Couplings without iterations: the paper's baselines, and least squares as the reference for the student."""
 
 from collections.abc import Sequence
+from itertools import repeat
 
 import numpy as np
 import torch
 from scipy.optimize import linprog
-from torch import Tensor, nn
+from torch import Tensor
 
-from nca.couplings.problem import pose
-from nca.couplings.result import Couplings
+from nca.couplings.chain import flat, layers, transmit
+from nca.couplings.network import Network, apply_decoded
+from nca.couplings.problem import Couplings, prepare_problem
 from nca.errors import DataError, ParameterError
-from nca.models import apply_decoded, layers
 
 
-def linear_composition(model: nn.Module) -> Couplings:
-    """The product of the model's weights, without biases and ReLUs: Eqs. (11), (12) and (13)."""
+@torch.no_grad()
+def linear_composition(model: Network) -> Couplings:
+    """The product of the model's weights, without biases and ReLUs: Eq. (11), Eq. (12) and Eq. (13).
+
+    Where a residual block adds its input, the identity is added.
+    """
     chain = layers(model)
-    C = chain[0].weight
-    for layer in chain[1:]:
-        C = layer.weight @ C
-    return Couplings("linear composition", C.detach())
+    first = flat(chain)[0].weight
+    C = transmit(chain, repeat(1.0), torch.eye(first.shape[-1], dtype=first.dtype, device=first.device))
+    return Couplings("linear composition", C)
 
 
 def identity(bins: int) -> Couplings:
@@ -28,13 +32,13 @@ def identity(bins: int) -> Couplings:
 
 
 @torch.no_grad()
-def equaliser(model: nn.Module, mixture: Tensor) -> Couplings:
+def equaliser(model: Network, mixture: Tensor) -> Couplings:
     """The diagonal matrix that comes nearest to the model's voice in least squares: one gain a band for the segment.
 
     What a scalar filter (Sec. 4.1) can do at best. A network that it imitates well has learnt a trivial solution; one
     that it imitates badly has not, whatever the diagonal of its couplings looks like.
     """
-    problem = pose(model, mixture)
+    problem = prepare_problem(model, mixture)
     X, voice = problem.mixture, apply_decoded(model, problem.output, problem.mixture)
     power = X.square().sum(-1)
     gain = torch.where(power > 0, (X * voice).sum(-1) / power, 0)
@@ -42,20 +46,20 @@ def equaliser(model: nn.Module, mixture: Tensor) -> Couplings:
 
 
 @torch.no_grad()
-def least_squares(model: nn.Module, mixture: Tensor, start: Tensor | None = None) -> Couplings:
+def least_squares(model: Network, mixture: Tensor, start: Tensor | None = None) -> Couplings:
     """The matrix nearest to `start` among those that minimise ||y - C x|| in the L2 sense.
 
     Where there are fewer frames than bins it meets the model's output exactly. Without a start it is the one of least
     Frobenius norm, with no energy in the null space of the mixture: what the data determine, and nothing else.
     """
-    problem = pose(model, mixture)
+    problem = prepare_problem(model, mixture)
     X = torch.linalg.pinv(problem.mixture.double()).to(problem.output)
     C = problem.output @ X if start is None else start + (problem.output - start @ problem.mixture) @ X
     return Couplings("least squares", C)
 
 
 @torch.no_grad()
-def ridge(model: nn.Module, mixture: Tensor, strength: float = 1e-3) -> Couplings:
+def ridge(model: Network, mixture: Tensor, strength: float = 1e-3) -> Couplings:
     """Least squares with the penalty `strength` times the mean squared norm of a frame, in its dual form.
 
     The dual inverts a frames x frames matrix, whatever the number of bins.
@@ -65,7 +69,7 @@ def ridge(model: nn.Module, mixture: Tensor, strength: float = 1e-3) -> Coupling
     """
     if not strength > 0:
         raise ParameterError(f"strength is {strength}; it must be above zero.")
-    problem = pose(model, mixture)
+    problem = prepare_problem(model, mixture)
     X = problem.mixture.double()
     gram = X.mT @ X
     penalty = strength * gram.diagonal(dim1=-2, dim2=-1).mean(-1)[..., None, None]
@@ -73,7 +77,7 @@ def ridge(model: nn.Module, mixture: Tensor, strength: float = 1e-3) -> Coupling
     return Couplings("ridge", problem.output @ dual.to(problem.output))
 
 
-def l1_optimum(model: nn.Module, mixture: Tensor, rows: Sequence[int] | None = None) -> Couplings:
+def l1_optimum(model: Network, mixture: Tensor, rows: Sequence[int] | None = None) -> Couplings:
     """The global minimum of Eq. (15), row by row: what the strategies' gradient descents are after.
 
     A row c of C minimises sum_t |y_t - c x_t|, a linear programme. Its dual has one bounded variable a frame, max y λ
@@ -91,7 +95,7 @@ def l1_optimum(model: nn.Module, mixture: Tensor, rows: Sequence[int] | None = N
         ParameterError: for a batch of segments or a row that C does not have; else as the strategies do.
         DataError: where the solver finds no optimum.
     """
-    problem = pose(model, mixture)
+    problem = prepare_problem(model, mixture)
     if problem.batch:
         raise ParameterError(f"The L1 optimum takes one segment (bins, frames), not {tuple(mixture.shape)}.")
     Y, X = (each.double().cpu().numpy() for each in (problem.output, problem.mixture))

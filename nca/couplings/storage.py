@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import safetensors.torch
-from safetensors import SafetensorError
 from torch import Tensor
 
-from nca.couplings.result import Couplings
+from nca.couplings.problem import Couplings
 from nca.errors import DataError
-from nca.files import write_bytes
+from nca.support.files import write_bytes
+from nca.support.tensors import header, read_tensors
+
+TARGETS: dict[str, Literal["output", "voice"]] = {"matrix/output": "output", "matrix/voice": "voice"}
 
 
 def save_matrices(path: Path | str, found: Mapping[str, Couplings]) -> None:
@@ -19,7 +22,8 @@ def save_matrices(path: Path | str, found: Mapping[str, Couplings]) -> None:
         tensors[f"{name}/matrix/{couplings.target}"] = couplings.matrix.cpu().contiguous()
         if couplings.loss is not None:
             tensors[f"{name}/loss"] = couplings.loss.cpu().contiguous()
-    write_bytes(path, safetensors.torch.save(tensors))
+    own = {name: tensor.clone() for name, tensor in tensors.items()}  # strategies may share a matrix, a file may not
+    write_bytes(path, safetensors.torch.save(own, header(own)))
 
 
 def load_matrices(path: Path | str) -> dict[str, Couplings]:
@@ -28,17 +32,12 @@ def load_matrices(path: Path | str) -> dict[str, Couplings]:
     Raises:
         DataError: where the file is missing or broken.
     """
-    try:
-        tensors = safetensors.torch.load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise DataError(
-            f"{path} holds no whole couplings ({error}); run the notebook that makes them again."
-        ) from error
+    tensors, _ = read_tensors(path)
     found = {}
     for key, matrix in tensors.items():
-        name, kind, *target = key.split("/")
-        if kind == "matrix":
-            found[name] = Couplings(
-                name, matrix, "voice" if target == ["voice"] else "output", tensors.get(f"{name}/loss")
-            )
+        name, _, kind = key.partition("/")
+        if kind in ("matrix/output", "matrix/voice"):
+            found[name] = Couplings(name, matrix, TARGETS[kind], tensors.get(f"{name}/loss"))
+    if not found:
+        raise DataError(f"{path} holds no couplings, but {', '.join(tensors) or 'nothing'}; give a file of matrices.")
     return found

@@ -3,14 +3,15 @@
 from nca.spectra.building import build_store, magnitudes
 from nca.spectra.geometry import PROFILES, Geometry, profile
 from nca.spectra.scale import band_deviation
-from nca.spectra.segments import Analysis, Segment, analyse, segments
+from nca.spectra.segments import RecordingSpectra, Segment, SongSpectra, analyse, segments
 from nca.spectra.store import SpectrogramStore, open_store
 
 __all__ = [
     "PROFILES",
-    "Analysis",
     "Geometry",
+    "RecordingSpectra",
     "Segment",
+    "SongSpectra",
     "SpectrogramStore",
     "analyse",
     "band_deviation",

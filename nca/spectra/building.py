@@ -1,8 +1,8 @@
-"""Building the spectrogram store: songs side by side, written in their order, gone on with after an interruption.
+"""Build the spectrogram store: songs in parallel, written in their order, resumed after an interruption.
 
 The index is replaced atomically after each song, so an interrupted store goes on with the next song, and what lies
-behind the last listed frame is never read. The songs are computed by threads, for decoders, resampling and
-transform all run outside Python's lock; one thread writes, so order and bytes do not depend on their number.
+behind the last listed frame is never read. Threads compute the songs, since decoders, resampling and transform all run
+outside Python's lock; one thread writes, so order and bytes do not depend on their number.
 """
 
 import hashlib
@@ -21,11 +21,11 @@ from filelock import FileLock
 from torch import Tensor
 from tqdm import tqdm
 
+from nca.data.activity import is_silent
 from nca.errors import DataError, ParameterError
-from nca.files import write_json
 from nca.spectra.geometry import Geometry
-from nca.spectra.store import PRECISIONS, SIGNALS, SpectrogramStore, open_store, read_index, signal_file
-from nca.tracks.activity import is_silent
+from nca.spectra.store import SIGNALS, STORED_PRECISIONS, SpectrogramStore, open_store, read_index, signal_file
+from nca.support.files import write_json
 
 HALF = np.finfo(np.float16)
 
@@ -63,7 +63,7 @@ def build_store(
     Args:
         data: a digest of the songs' files, kept in the index to tell one data set from another.
         precision: of the magnitudes on disk, `float32` or `float16`.
-        workers: songs computed side by side, each with all its spectra in memory; as many as torch has threads if None.
+        workers: songs computed in parallel, each with all its spectra in memory; as many as torch has threads if None.
 
     Raises:
         ParameterError: for an unknown precision or fewer than one worker.
@@ -71,8 +71,8 @@ def build_store(
             written, where a song cannot be read, and where `float16` cannot hold a magnitude. The songs before are
             kept.
     """
-    if precision not in PRECISIONS:
-        raise ParameterError(f"precision is {precision!r}; choose one of {', '.join(PRECISIONS)}.")
+    if precision not in STORED_PRECISIONS:
+        raise ParameterError(f"precision is {precision!r}; choose one of {', '.join(STORED_PRECISIONS)}.")
     if workers is not None and workers < 1:
         raise ParameterError(f"workers is {workers}; give at least one, or None for as many as torch has threads.")
     folder, origin = Path(folder), {"data": data, "geometry": asdict(geometry), "precision": precision}
@@ -84,6 +84,8 @@ def build_store(
         raise DataError(
             f"The spectrogram store {folder} cannot be written ({error.strerror}); free or allow it."
         ) from error
+    if not _frames(read_index(folder) or {"songs": []}):
+        raise DataError(f"No song of {getattr(songs, 'root', 'the data set')} has a voice: add songs that are sung.")
     return open_store(folder)
 
 
@@ -164,7 +166,7 @@ def _coarse(spectra: np.ndarray) -> int:
 
 
 def _tell(entry: dict) -> None:
-    """What happened to a song that a user should know, beside the progress bar."""
+    """Report a song that was left out or is coarse, beside the progress bar."""
     if not entry["frames"]:
         tqdm.write(f"skipped {entry['name']}: it has no voice", file=sys.stderr)
     for signal in SIGNALS:

@@ -1,10 +1,12 @@
 """Test segments: T adjacent frames of a song, with all that is needed to hear an estimate of them (Sec. 4.2)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self, overload
 
 import torch
 from torch import Tensor
 
+from nca.data import Recording
 from nca.errors import DataError, ParameterError
 from nca.spectra.building import Song
 from nca.spectra.geometry import Geometry
@@ -22,20 +24,19 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class Analysis:
-    """A song's spectra.
+class RecordingSpectra:
+    """A recording's spectra.
 
     Attributes:
-        name: the song's.
+        name: the recording's.
         geometry: of the transform.
-        mixture, voice: complex spectra `(bins, frames)`.
+        mixture: complex spectra `(bins, frames)`.
         samples: length of the waveform at the geometry's rate.
     """
 
     name: str
     geometry: Geometry
     mixture: Tensor
-    voice: Tensor
     samples: int
 
     def sound(self, magnitudes: Tensor) -> Tensor:
@@ -43,21 +44,41 @@ class Analysis:
         phase = torch.polar(torch.ones_like(self.mixture.real), self.mixture.angle())
         return self.geometry.istft(magnitudes.clamp(min=0) * phase, self.samples)
 
-    def cut(self, segment: Segment) -> "Analysis":
-        """The analysis of one of the song's segments alone."""
-        frames = slice(segment.start, segment.start + segment.mixture.shape[-1])
-        samples = (segment.mixture.shape[-1] - 1) * self.geometry.hop
-        return Analysis(self.name, self.geometry, self.mixture[:, frames], self.voice[:, frames], samples)
+    def part(self, start: int, frames: int) -> Self:
+        """The spectra of `frames` adjacent frames alone, from frame `start`."""
+        return replace(self, mixture=self.mixture[:, start : start + frames], samples=(frames - 1) * self.geometry.hop)
 
 
-def analyse(song: Song, geometry: Geometry) -> Analysis:
-    """Complex spectra of a song's mixture and voice."""
-    mixture, voice = (geometry.resample(signal, song.rate) for signal in (song.mixture, song.voice))
-    return Analysis(song.name, geometry, geometry.stft(mixture), geometry.stft(voice), mixture.shape[-1])
+@dataclass(frozen=True)
+class SongSpectra(RecordingSpectra):
+    """A song's spectra: a recording's, and those of its true `voice` `(bins, frames)`, complex."""
+
+    voice: Tensor
+
+    def part(self, start: int, frames: int) -> Self:
+        """The spectra of `frames` adjacent frames alone, from frame `start`."""
+        return replace(super().part(start, frames), voice=self.voice[:, start : start + frames])
+
+    def cut(self, segment: Segment) -> Self:
+        """The spectra of one of the song's segments alone."""
+        return self.part(segment.start, segment.mixture.shape[-1])
 
 
-def segments(analysis: Analysis, frames: int = 350) -> list[Segment]:
-    """The song's whole segments of `frames` frames (T), one behind the other; a rest shorter than that is left out.
+@overload
+def analyse(song: Song, geometry: Geometry) -> SongSpectra: ...
+@overload
+def analyse(song: Recording, geometry: Geometry) -> RecordingSpectra: ...
+def analyse(song: Song | Recording, geometry: Geometry) -> RecordingSpectra:
+    """Complex spectra of a song's mixture and voice, or of a recording's mixture alone."""
+    mixture = geometry.resample(song.mixture, song.rate)
+    spectra = RecordingSpectra(song.name, geometry, geometry.stft(mixture), mixture.shape[-1])
+    if isinstance(song, Recording):
+        return spectra
+    return SongSpectra(**vars(spectra), voice=geometry.stft(geometry.resample(song.voice, song.rate)))
+
+
+def segments(analysis: SongSpectra, frames: int = 350) -> list[Segment]:
+    """The song's complete segments of `frames` frames (T), one after the other; a shorter rest is left out.
 
     Raises:
         ParameterError: for less than one frame.

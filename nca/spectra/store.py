@@ -1,11 +1,10 @@
 """The spectrogram store: the magnitudes of a data set on disk, computed once, read frame by frame through memory maps.
 
 A store is a folder with one file for the mixture and one for the voice (frames x bins, `.f32` or `.f16`, song behind
-song) and `index.json`, which lists the whole songs with the digests of their spectra.
+song) and `index.json`, which lists the complete songs with the digests of their spectra.
 """
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -15,13 +14,18 @@ import torch
 from torch import Tensor
 
 from nca.errors import DataError
-from nca.spectra.frames import Frames
 from nca.spectra.geometry import Geometry
+from nca.spectra.memmap import Frames
 from nca.spectra.scale import CHUNK, band_deviation
+from nca.support.files import read_json
+from nca.support.kinds import check_kinds
+from nca.support.memory import free_memory
 
+INDEX = {"data": "str", "geometry": "dict", "songs": "list[dict]", "complete": "bool"}
+SONG = {"name": "str", "frames": "int"}
 SIGNALS = ("mixture", "voice")
-PRECISIONS = {"float32": "f32", "float16": "f16"}  # and how the files are called
-SHARE = 0.7  # of a device's free memory that spectra may take; the rest is for what training adds
+STORED_PRECISIONS = {"float32": "f32", "float16": "f16"}  # of magnitudes on disk, and how their files end
+SHARE = 0.7  # of a GPU's free memory that spectra may take; the rest is for what training adds
 PIECE = 2**22  # bytes hashed at once
 
 
@@ -49,19 +53,14 @@ class SpectrogramStore:
     def to(self, device: torch.device | str) -> tuple[np.ndarray, np.ndarray] | tuple[Tensor, Tensor]:
         """Mixture and voice as training is to read them on `device`.
 
-        Tensors `(frames, bins)` there, in the store's precision, where both fit into 70 % of its free memory; else,
-        and on a CPU, which the memory maps serve as fast, the memory maps. Build the model first, so that the memory
+        Tensors `(frames, bins)` on a GPU, in the store's precision, where both fit into 70 % of its free memory; else,
+        and on a CPU, for which the memory maps are as fast, the memory maps. Build the model first, so that the memory
         it takes is not counted as free.
         """
-        where = torch.device(device)
-        if self.mixture.nbytes + self.voice.nbytes > SHARE * free_memory(where):
+        where, needed = torch.device(device), self.mixture.nbytes + self.voice.nbytes
+        if where.type == "cpu" or needed > SHARE * free_memory(where):
             return self.mixture, self.voice
         return _moved(self.mixture, where), _moved(self.voice, where)
-
-
-def free_memory(device: torch.device) -> int:
-    """Bytes of memory of its own that a device has free; none for a CPU."""
-    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0
 
 
 def open_store(folder: Path | str, verify: bool = False) -> SpectrogramStore:
@@ -77,9 +76,9 @@ def open_store(folder: Path | str, verify: bool = False) -> SpectrogramStore:
     index = read_index(folder)
     if not index or not index["complete"]:
         raise DataError(f"The spectrogram store {folder} is missing or unfinished; build it with build_store.")
-    geometry, dtype = Geometry(**index["geometry"]), np.dtype(index["precision"])
-    whole = [song for song in index["songs"] if song["frames"]]
-    frames = sum(song["frames"] for song in whole)
+    geometry, dtype = Geometry.read(index["geometry"], folder), np.dtype(index["precision"])
+    songs = [song for song in index["songs"] if song["frames"]]
+    frames = sum(song["frames"] for song in songs)
     if not frames:
         raise DataError(f"{folder} holds no frames, for no song of the data set has a voice; add songs to it.")
     maps = {}
@@ -88,38 +87,40 @@ def open_store(folder: Path | str, verify: bool = False) -> SpectrogramStore:
         if not path.exists() or path.stat().st_size < frames * geometry.bins * dtype.itemsize:
             raise DataError(f"{path} is shorter than its index says; delete the folder and build the store again.")
         if verify:
-            _compare(path, [(s["name"], s["frames"] * geometry.bins * dtype.itemsize, s[signal]) for s in whole])
+            _compare(path, [(s["name"], s["frames"] * geometry.bins * dtype.itemsize, s[signal]) for s in songs])
         maps[signal] = Frames(path, dtype, "r", shape=(frames, geometry.bins))
     skipped = tuple(song["name"] for song in index["songs"] if not song["frames"])
-    return SpectrogramStore(geometry, **maps, songs=tuple((s["name"], s["frames"]) for s in whole), skipped=skipped)
+    return SpectrogramStore(geometry, **maps, songs=tuple((s["name"], s["frames"]) for s in songs), skipped=skipped)
 
 
 def signal_file(folder: Path, signal: str, precision: str) -> Path:
     """Where a store of that precision keeps a signal."""
-    return folder / f"{signal}.{PRECISIONS[precision]}"
+    return folder / f"{signal}.{STORED_PRECISIONS[precision]}"
 
 
 def read_index(folder: Path) -> dict | None:
     """What `index.json` says, or None where there is none.
 
     Raises:
-        DataError: where it is not whole.
+        DataError: where it is not complete.
     """
     path = folder / "index.json"
     if not path.exists():
         return None
     try:
-        index = json.loads(path.read_text())
-    except ValueError:
-        index = None
-    if isinstance(index, dict) and index.keys() >= {"data", "geometry", "songs", "complete"}:
+        index = read_json(path, INDEX)
         index.setdefault("precision", "float32")  # stores made before there was a choice
+        for song in index["songs"]:
+            check_kinds(song, SONG | (dict.fromkeys(SIGNALS, "str") if song.get("frames") else {}), "a song")
         return index
-    raise DataError(f"{path} is not a whole index; delete the folder and build the store again.")
+    except DataError as error:
+        raise DataError(
+            f"{path} is not a complete index; delete the folder and build the store again ({error})"
+        ) from error
 
 
 def _compare(path: Path, songs: list[tuple[str, int, str]]) -> None:
-    """Raise where the bytes of a song, of which name, length and digest are given in order, are not the written."""
+    """Raise where a song's bytes have changed; `songs` has the name, length and digest of each in their order."""
     with path.open("rb") as file:
         for name, length, digest in songs:
             if _digest(file, length) != digest:

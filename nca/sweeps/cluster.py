@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import socket
 import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -11,11 +12,13 @@ from nca.errors import RunError
 if TYPE_CHECKING:
     from distributed import Client
 
-# what Dask keeps about tasks gone by, diaries and a profile, would otherwise grow with finished runs for a long time
+# what Dask keeps about tasks gone by, diaries and a profile, would otherwise grow with finished runs for a long time,
+# and what it asks the system twice a second takes a twentieth of a core
 _QUIET = {
     "distributed.admin.low-level-log-length": 1000,
     "distributed.admin.log-length": 100,
     "distributed.worker.profile.enabled": False,
+    "distributed.admin.system-monitor.interval": "10s",
 }
 _LOOPBACK = "127.0.0.1:0"
 _CONNECT = 20
@@ -29,17 +32,13 @@ def connected(workers: int | None, devices: Sequence[str], scheduler: str | None
     one worker of one thread for each.
 
     Raises:
-        RunError: Nothing answers at `scheduler`.
+        RunError: Nothing answers at `scheduler`, or it wants TLS and there is no certificate.
     """
     import dask
     from distributed import Client, LocalCluster
 
     if scheduler:
-        try:
-            client = Client(scheduler, timeout=_CONNECT, set_as_default=False)
-        except (OSError, ValueError) as error:
-            raise RunError(f"no Dask scheduler answers at {scheduler} ({error}); see `dask scheduler`") from None
-        with client:
+        with _client(scheduler) as client:
             yield client
         return
     with (
@@ -56,6 +55,25 @@ def connected(workers: int | None, devices: Sequence[str], scheduler: str | None
         Client(cluster, set_as_default=False) as client,
     ):
         yield client
+
+
+def _client(scheduler: str) -> "Client":
+    from distributed import Client
+    from distributed.comm.addressing import parse_address, parse_host_port
+    from distributed.security import Security
+
+    try:
+        # a client keeps trying, and then is slow to give up: see first that the address is one and somebody listens
+        protocol, place = parse_address(scheduler)
+        socket.create_connection(parse_host_port(place), timeout=_CONNECT).close()
+        if protocol == "tls" and not Security().get_connection_args("client").get("ssl_context"):
+            raise RunError(
+                f"{scheduler} needs certificates, and none are set here: set DASK_DISTRIBUTED__COMM__TLS__CA_FILE, "
+                "DASK_DISTRIBUTED__COMM__TLS__CLIENT__CERT and DASK_DISTRIBUTED__COMM__TLS__CLIENT__KEY to their files"
+            )
+        return Client(scheduler, timeout=_CONNECT, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise RunError(f"no Dask scheduler answers at {scheduler} ({error}); see `dask scheduler`") from None
 
 
 def cores() -> int:

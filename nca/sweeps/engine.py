@@ -1,23 +1,28 @@
 """The sweep itself: a run becomes a task as soon as what it needs is done, a few more at a time than workers."""
 
+import itertools
+import os
 import queue
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import nbformat
 from tqdm import tqdm
 
 from nca.errors import RunError
 from nca.sweeps import kernels, store
+from nca.sweeps.checks import check
 from nca.sweeps.cluster import Capacity, connected, cores
 from nca.sweeps.execution import Outcome, Task, perform
+from nca.sweeps.identity import uses_torch
 from nca.sweeps.pages import publish
-from nca.sweeps.planning import Plan, Run, plan
+from nca.sweeps.planning import Plan, plan
 from nca.sweeps.tables import write_tables
 
 if TYPE_CHECKING:
@@ -57,6 +62,7 @@ def sweep(
     scheduler: str | None = None,
     retry_failed: bool = False,
     progress: bool = True,
+    stages: Sequence[str] = (),
 ) -> Summary:
     """Run what is not done yet of a grid file's runs, and write the tables of the store.
 
@@ -68,165 +74,157 @@ def sweep(
         scheduler: Address of an existing Dask cluster, instead of this machine.
         retry_failed: Run again what failed before.
         progress: Show one bar over the sweep.
+        stages: The stages to run, with those that they need; default all.
 
     Raises:
-        RunError: The grid, the store or the cluster cannot be used. ParameterError, DataError: as :func:`plan`.
+        RunError: The grid, the store or the cluster cannot be used.
+        ParameterError: A device that this machine does not have; else, as DataError, as :func:`plan`.
     """
-    laid_out = plan(grid_path, overrides)
+    laid_out = plan(grid_path, overrides, devices, stages)
+    check(laid_out, here=not scheduler)
     store.prepare(laid_out.grid.store)
-    agenda = Agenda(laid_out, retry_failed)
-    if agenda.open:
-        threads = None if scheduler else max(1, cores() // (len(devices) or workers or cores()))
-        tasks = _Tasks(laid_out, threads, tuple(devices), retry_failed)
-        with connected(workers, devices, scheduler) as client, _bar(agenda, progress) as bar:
+    runs = RunQueue(laid_out, retry_failed)
+    if runs.ready:
+        threads = None if scheduler else _threads(len(devices) or workers or cores())
+        task = task_maker(laid_out, retry=retry_failed, threads=threads, devices=tuple(devices))
+        with connected(workers, devices, scheduler) as client, _bar(runs, progress) as bar:
             try:
-                _drive(agenda, tasks, client, bar)
+                _drive(runs, task, client, bar)
             except BaseException:
                 kernels.stop_all()
                 raise
-    publish(laid_out, agenda.is_done)
+    runs.leave_blocked()
+    publish(laid_out)
     write_tables(laid_out.grid.store)
-    return agenda.summary
+    return runs.summary
 
 
-class Agenda:
-    """Which runs are done, failed, ready or waiting; the directed graph of needs, without stages as barriers."""
+def _threads(at_a_time: int) -> int:
+    """Threads of each of several kernels: what OMP_NUM_THREADS says, else the cores shared among them."""
+    chosen = os.environ.get("OMP_NUM_THREADS", "")
+    return int(chosen) if chosen.isdecimal() and int(chosen) else max(1, cores() // at_a_time)
+
+
+class RunQueue:
+    """Which runs of a plan are ready, in the directed graph of needs, and what became of the others.
+
+    Attributes:
+        plan: The plan.
+        ready: Positions in the plan of the runs whose needs are done, and which nobody has taken from here yet.
+        summary: The counts so far.
+    """
 
     def __init__(self, laid_out: Plan, retry_failed: bool) -> None:
         self.summary = Summary()
         self.ready: deque[int] = deque()
-        self._plan = laid_out
-        self._done = bytearray(len(laid_out.runs))
-        self._settled = bytearray(len(laid_out.runs))
-        self._needed_by: dict[int, list[int]] = {}
-        self._missing: dict[int, int] = {}
-        failed: list[tuple[int, str]] = []
+        self.plan = laid_out
+        self._done: set[int] = set()
+        self._culprits: dict[int, str] = {}  # by run that did not succeed: the run that was the reason
+        self._graph: TopologicalSorter[int] = TopologicalSorter()
         for one, run in enumerate(laid_out.runs):
-            self._enter(one, run, retry_failed, failed)
-        for one, reason in failed:
-            self.failed(one, reason)
+            folder = laid_out.folder(run)
+            if store.is_done(folder):
+                self._done.add(one)
+                self.summary.skipped += 1
+                continue
+            self._graph.add(one, *(need for needs in run.needs.values() for need in needs if need not in self._done))
+            if not retry_failed and (failure := store.failure_of(folder)):
+                reason = f"{folder}: {failure['reason']} (failed before; --retry-failed runs it again)"
+                self.enter(one, Outcome("failed", reason))
+        self._graph.prepare()
+        self._extend()
 
     @property
-    def open(self) -> int:
-        """How many runs are neither done, failed nor left."""
-        return len(self._settled) - sum(self._settled)
+    def settled(self) -> int:
+        """How many runs are done, failed or left."""
+        return len(self._done) + len(self._culprits)
 
-    def is_done(self, one: int) -> bool:
-        return bool(self._done[one])
+    def enter(self, one: int, outcome: Outcome) -> None:
+        """Enter what became of a run; what waited for one that is done alone becomes ready."""
+        if outcome.name and outcome.name != self.plan.runs[one].name:
+            self.plan.runs[one] = replace(self.plan.runs[one], name=outcome.name)
+        if outcome.state == "done":
+            self._done.add(one)
+            self.summary.done += 1
+            self._graph.done(one)
+            self._extend()
+        else:
+            self._not_done(one, outcome, f"{self.plan.runs[one].stage}/{self.plan.runs[one].name}")
 
-    def done(self, one: int) -> None:
-        """Enter that a run is done; whatever waited for it alone becomes ready."""
-        self._settled[one] = self._done[one] = 1
-        self.summary.done += 1
-        for other in self._needed_by.pop(one, ()):
-            self._missing[other] -= 1
-            if not self._missing[other]:
-                del self._missing[other]
-                if not self._settled[other]:
-                    self.ready.append(other)
+    def leave_blocked(self) -> None:
+        """Enter, at the end, the runs that build on some that did not succeed, naming these."""
+        for one, run in enumerate(self.plan.runs):
+            if one not in self._done and one not in self._culprits:
+                needs = (need for needs in run.needs.values() for need in needs)
+                culprit = next(self._culprits[need] for need in needs if need in self._culprits)
+                reason = f"{self.plan.folder(run)}: blocked, since {culprit} did not succeed"
+                self._not_done(one, Outcome("left", reason), culprit)
 
-    def failed(self, one: int, reason: str) -> None:
-        """Enter a failure, and leave what builds on it, naming what failed."""
-        self._settled[one] = 1
-        self.summary.failed += 1
-        self.summary.reasons.append(reason)
-        self._block(one)
+    def _extend(self) -> None:
+        self.ready += (one for one in self._graph.get_ready() if one not in self._culprits)
 
-    def left(self, one: int, reason: str) -> None:
-        """Enter that a run could not be tried."""
-        self._settled[one] = 1
-        self.summary.left += 1
-        self.summary.reasons.append(reason)
-        self._block(one)
-
-    def _enter(self, one: int, run: Run, retry_failed: bool, failed: list[tuple[int, str]]) -> None:
-        folder = self._plan.folder(run)
-        if store.is_done(folder):
-            self._settled[one] = self._done[one] = 1
-            self.summary.skipped += 1
-            return
-        if not retry_failed and (failure := store.failure_of(folder)):
-            failed.append((one, f"{folder}: {failure['reason']} (failed before; --retry-failed runs it again)"))
-        missing = {need for needs in run.needs.values() for need in needs if not self._done[need]}
-        for need in missing:
-            self._needed_by.setdefault(need, []).append(one)
-        if missing:
-            self._missing[one] = len(missing)
-        elif not failed or failed[-1][0] != one:
-            self.ready.append(one)
-
-    def _block(self, culprit: int) -> None:
-        name = f"{self._plan.runs[culprit].stage}/{self._plan.runs[culprit].name}"
-        waiting = [culprit]
-        while waiting:
-            for other in self._needed_by.pop(waiting.pop(), ()):
-                if not self._settled[other]:
-                    self._settled[other] = 1
-                    self.summary.left += 1
-                    run = self._plan.runs[other]
-                    self.summary.reasons.append(f"{self._plan.folder(run)}: blocked, since {name} did not succeed")
-                    waiting.append(other)
+    def _not_done(self, one: int, outcome: Outcome, culprit: str) -> None:
+        self._culprits[one] = culprit
+        self.summary.reasons.append(outcome.reason)
+        if outcome.state == "failed":
+            self.summary.failed += 1
+        else:
+            self.summary.left += 1
 
 
-class _Tasks:
-    """Makes a run's task when its turn comes, so that nothing is held for those that wait."""
+def task_maker(laid_out: Plan, **settings: Any) -> Callable[[int], Task]:
+    """Makes the task of a run from its position in the plan, when its turn comes; `settings` are fields of all."""
+    grid, cwd = laid_out.grid, str(Path.cwd())
+    with_torch = lru_cache(lambda stage: uses_torch(grid.stages[stage], grid.packages))
 
-    def __init__(self, laid_out: Plan, threads: int | None, devices: tuple[str, ...], retry: bool) -> None:
-        self._plan, self._threads, self._devices, self._retry = laid_out, threads, devices, retry
-        self._cwd = str(Path.cwd())
-        self._notebooks = {name: nbformat.writes(stage.notebook) for name, stage in laid_out.grid.stages.items()}
-
-    def is_done(self, one: int) -> bool:
-        return store.is_done(self._plan.folder(self._plan.runs[one]))
-
-    def __call__(self, one: int) -> Task:
-        run = self._plan.runs[one]
-        stage, common = self._plan.grid.stages[run.stage], self._plan.common[run.stage]
-        needs = {name: sorted(digests) for name, digests in self._plan.upstream(run).items()}
-        identity = {"notebook": stage.path.name, "parameters": run.parameters, "data": run.data, "upstream": needs}
+    def task(one: int) -> Task:
+        run = laid_out.runs[one]
+        stage = grid.stages[run.stage]
+        origin = {"notebook": stage.path.name, "parameters": run.parameters, "data": run.data}
         return Task(
             stage=run.stage,
             digest=run.digest,
-            store=str(self._plan.grid.store),
-            folder=str(self._plan.folder(run)),
-            cwd=self._cwd,
-            notebook=self._notebooks[run.stage],
-            arguments=self._plan.arguments(run),
-            identity=identity | common,
+            store=str(grid.store),
+            folder=str(laid_out.folder(run)),
+            cwd=cwd,
+            notebook=stage.json,
+            arguments=laid_out.arguments(run),
+            identity=origin | {"upstream": laid_out.upstream(run)} | laid_out.common[run.stage],
             seconds=stage.seconds,
             memory=stage.memory,
-            torch=self._plan.uses_torch[run.stage],
-            retry=self._retry,
-            threads=self._threads,
-            devices=self._devices,
+            torch=with_torch(run.stage),
+            **settings,
         )
 
+    return task
 
-def _drive(agenda: Agenda, tasks: _Tasks, client: "Client", bar: "tqdm[Any]") -> None:
-    """Keep the cluster supplied until every run is settled."""
+
+def _drive(runs: RunQueue, task: Callable[[int], Task], client: "Client", bar: "tqdm[Any]") -> None:
+    """Keep the cluster supplied until no run is ready or under way."""
     finished: queue.SimpleQueue[Future] = queue.SimpleQueue()
-    flying: dict[Any, int] = {}
+    in_flight: dict[Any, tuple[int, Path]] = {}
     elsewhere: deque[tuple[float, int]] = deque()
     capacity = Capacity(client)
-    count = 0
-    while agenda.open:
+    submitted = itertools.count()
+    while runs.ready or in_flight or elsewhere:
         while elsewhere and elsewhere[0][0] < time.monotonic():
-            agenda.ready.append(elsewhere.popleft()[1])
-        while agenda.ready and len(flying) < capacity():
-            one, count = agenda.ready.popleft(), count + 1
-            task = tasks(one)
-            future = client.submit(perform, task, key=(task.stage, count), pure=False)
-            flying[future.key] = one
+            runs.ready.append(elsewhere.popleft()[1])
+        while runs.ready and len(in_flight) < capacity():
+            one = runs.ready.popleft()
+            made = task(one)
+            future = client.submit(perform, made, key=(made.stage, next(submitted)), pure=False)
+            in_flight[future.key] = one, Path(made.folder)
             future.add_done_callback(finished.put)
         for future in _next(finished):
-            one = flying.pop(future.key)
+            one, folder = in_flight.pop(future.key)
             # the store says what is done: fetching a result costs more than all the rest of Dask's work for a run
-            outcome = Outcome("done") if tasks.is_done(one) else _outcome(future)
+            outcome = Outcome("done") if store.is_done(folder) else _outcome(future)
             future.release()
             if outcome.state == "elsewhere":
                 elsewhere.append((time.monotonic() + _ELSEWHERE, one))
             else:
-                _enter(agenda, one, outcome, bar)
+                runs.enter(one, outcome)
+                _show(runs, bar)
 
 
 def _next(finished: "queue.SimpleQueue[Future]") -> "Iterator[Future]":
@@ -257,22 +255,12 @@ def _outcome(future: "Future") -> Outcome:
         raise RunError(f"the cluster cannot run the sweep ({type(error).__name__}: {error})") from error
 
 
-def _enter(agenda: Agenda, one: int, outcome: Outcome, bar: "tqdm[Any]") -> None:
-    enter: dict[str, Callable[[], None]] = {
-        "done": lambda: agenda.done(one),
-        "failed": lambda: agenda.failed(one, outcome.reason),
-    }
-    enter.get(outcome.state, lambda: agenda.left(one, outcome.reason))()
-    _show(agenda, bar)
-
-
-def _bar(agenda: Agenda, progress: bool) -> "tqdm[Any]":
-    total = agenda.open + agenda.summary.skipped + agenda.summary.failed + agenda.summary.left
-    bar = tqdm(total=total, initial=total - agenda.open, unit="run", disable=not progress, file=sys.stderr)
-    _show(agenda, bar)
+def _bar(runs: RunQueue, progress: bool) -> "tqdm[Any]":
+    bar = tqdm(total=len(runs.plan.runs), unit="run", disable=not progress, file=sys.stderr)
+    _show(runs, bar)
     return bar
 
 
-def _show(agenda: Agenda, bar: "tqdm[Any]") -> None:
-    bar.set_postfix(failed=agenda.summary.failed, blocked=agenda.summary.left, refresh=False)
-    bar.update(bar.total - agenda.open - bar.n)
+def _show(runs: RunQueue, bar: "tqdm[Any]") -> None:
+    bar.set_postfix(failed=runs.summary.failed, refresh=False)
+    bar.update(runs.settled - bar.n)

@@ -9,11 +9,26 @@ import importlib.util
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from nca.errors import RunError
 
 # modules that show, steer or word things, and in which no number of a run is made
-WITHOUT_NUMBERS = ("nca.figures", "nca.explorer", "nca.cli", "nca.sweeps", "nca.errors", "nca.files")
+WITHOUT_NUMBERS = ("nca.pages", "nca.cli", "nca.sweeps", "nca.errors", "nca.support.files", "nca.support.kinds")
+
+
+class Imports(NamedTuple):
+    """What one source says of others.
+
+    Attributes:
+        plain: Of `import a.b as c`: its name, and the name that it binds or None.
+        taken: Of `from ..a import b as c`: the dotted module, its level, the name there, and the name that it binds.
+        attributes: For each name, the dotted attributes read from it; an empty one where it is used by itself.
+    """
+
+    plain: list[tuple[str, str | None]]
+    taken: list[tuple[str, int, str, str]]
+    attributes: dict[str, set[str]]
 
 
 def closure(code: str, packages: Iterable[str] = ("nca",), without: Iterable[str] = WITHOUT_NUMBERS) -> dict[str, Path]:
@@ -30,23 +45,22 @@ def closure(code: str, packages: Iterable[str] = ("nca",), without: Iterable[str
     roots = {package: _root(package) for package in packages}
     without = tuple(without)
     found: dict[str, Path] = {}
-    waiting = list(_reached(_tree(code, "the notebook's code"), "", roots))
+    waiting = list(_reached(_imports(code, "the notebook's code"), "", roots))
     while waiting:
         name = waiting.pop()
         file = _file(name, roots)
         if name in found or file is None or _below(name, without):
             continue
         found[name] = file
-        waiting += _reached(_module(file, file.stat().st_mtime_ns), name, roots)
+        waiting += _reached(_module(file), name, roots)
     return dict(sorted(found.items()))
 
 
 def libraries(code: str, modules: Iterable[Path]) -> set[str]:
     """The top-level names of everything that `code` or one of the module files imports, anywhere in them."""
-    trees = [_tree(code, "the notebook's code"), *(_module(file, file.stat().st_mtime_ns) for file in modules)]
-    nodes = [node for tree in trees for node in ast.walk(tree)]
-    plain = {alias.name.split(".")[0] for node in nodes if isinstance(node, ast.Import) for alias in node.names}
-    return plain | {(node.module or "").split(".")[0] for node in nodes if isinstance(node, ast.ImportFrom)}
+    found = [_imports(code, "the notebook's code"), *(_module(file) for file in modules)]
+    names = [name for each in found for name in (*(name for name, _ in each.plain), *(name for name, *_ in each.taken))]
+    return {name.split(".")[0] for name in names}
 
 
 @lru_cache(maxsize=16)
@@ -72,125 +86,103 @@ def _file(name: str, roots: dict[str, Path]) -> Path | None:
     return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)
 
 
-def _tree(code: str, where: str) -> ast.Module:
+def _imports(code: str, where: str) -> Imports:
     try:
-        return ast.parse(code)
+        nodes = list(ast.walk(ast.parse(code)))
     except SyntaxError as error:
         raise RunError(f"{where} cannot be parsed, line {error.lineno}: {error.msg}") from None
+    plain = [(alias.name, alias.asname) for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    taken = [
+        (node.module or "", node.level, alias.name, alias.asname or alias.name)
+        for node in nodes
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    ]
+    return Imports(plain, taken, _attributes(nodes))
+
+
+def _module(file: Path) -> Imports:
+    """What a module imports: its source, or the stub beside it from which a package loads its names on demand."""
+    stub = file.with_suffix(".pyi")
+    source = stub if stub.exists() else file
+    return _parsed(source, source.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=512)
-def _module(file: Path, changed: int) -> ast.Module:
-    return _tree(file.read_text(encoding="utf-8"), str(file))
+def _parsed(file: Path, changed: int) -> Imports:
+    return _imports(file.read_text(encoding="utf-8"), str(file))
 
 
-def _reached(tree: ast.Module, module: str, roots: dict[str, Path]) -> Iterator[str]:
+def _reached(imports: Imports, module: str, roots: dict[str, Path]) -> Iterator[str]:
     """The modules that the imports of one module (or of a notebook, `module` empty) lead to directly."""
-    attributes = _attributes(tree)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                bound = alias.asname or alias.name.split(".")[0]
-                path = alias.name if alias.asname else bound
-                if path.split(".")[0] in roots:
-                    yield from _used(path, bound, attributes, roots)
-                    yield from [] if alias.asname or _package(alias.name, roots) else [alias.name]
-        elif isinstance(node, ast.ImportFrom):
-            source = _absolute(node, module, _package(module, roots))
-            if source.split(".")[0] in roots:
-                for alias in node.names:
-                    yield from _imported(source, alias, attributes, roots)
+    for name, asname in imports.plain:
+        bound = asname or name.split(".")[0]
+        yield from _used(name if asname else bound, imports.attributes.get(bound, set()), roots)
+        if not _is_package(name, roots):
+            yield name
+    package = _is_package(module, roots)
+    for source, level, name, bound in imports.taken:
+        inner = f"{_absolute(source, level, module, package)}.{name}"
+        yield from _used(inner, imports.attributes.get(bound, set()), roots)
 
 
-def _imported(
-    source: str, alias: ast.alias, attributes: dict[str, set[str] | None], roots: dict[str, Path]
-) -> Iterator[str]:
-    """What `from source import alias` leads to; an imported package counts by those of its names that are used."""
-    whole = f"{source}.{alias.name}"
-    if _package(whole, roots):
-        yield from _used(whole, alias.asname or alias.name, attributes, roots)
+def _used(imported: str, attributes: set[str], roots: dict[str, Path]) -> Iterator[str]:
+    """What an imported module or name leads to; of a package, what its attributes lead to that are read here."""
+    if _is_package(imported, roots):
+        yield from (_defining(f"{imported}.{rest}".rstrip("."), roots) for rest in attributes)
     else:
-        yield from _defining(source, alias.name, roots)
+        yield _defining(imported, roots)
 
 
-def _package(name: str, roots: dict[str, Path]) -> bool:
+def _defining(name: str, roots: dict[str, Path]) -> str:
+    """The module that defines what a dotted name says; a package itself where that stays unclear."""
+    module, *rest = name.split(".")
+    while rest and _is_package(module, roots):
+        inner, origin = f"{module}.{rest[0]}", _reexports(module, roots).get(rest[0])
+        if _file(inner, roots):
+            module, rest = inner, rest[1:]
+        elif origin and origin != inner:
+            return _defining(".".join([origin, *rest[1:]]), roots)
+        else:
+            break
+    return module
+
+
+def _reexports(package: str, roots: dict[str, Path]) -> dict[str, str]:
+    """Names that a package takes from other modules: name to dotted name there."""
+    file = _file(package, roots)
+    return {
+        bound: f"{_absolute(source, level, package, True)}.{name}"
+        for source, level, name, bound in (_module(file).taken if file else ())
+    }
+
+
+def _is_package(name: str, roots: dict[str, Path]) -> bool:
     file = _file(name, roots)
     return file is not None and file.name == "__init__.py"
 
 
-def _absolute(node: ast.ImportFrom, module: str, package: bool) -> str:
+def _absolute(source: str, level: int, module: str, package: bool) -> str:
     """The dotted source of a from-import, relative ones resolved against `module`."""
-    if not node.level:
-        return node.module or ""
-    up = node.level - package
+    if not level:
+        return source
     parts = module.split(".")
-    return ".".join([*parts[: len(parts) - up], *([node.module] if node.module else [])])
+    return ".".join([*parts[: len(parts) - level + package], *([source] if source else [])])
 
 
-def _attributes(tree: ast.Module) -> dict[str, set[str] | None]:
-    """For each name: the dotted attributes read from it; None if the name is also used by itself."""
-    read: dict[str, set[str] | None] = {}
-    inner = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and id(node) not in inner:
-            chain, base = [node.attr], node.value
-            while isinstance(base, ast.Attribute):
-                inner.add(id(base))
-                chain.append(base.attr)
-                base = base.value
-            if isinstance(base, ast.Name):
-                inner.add(id(base))
-                known = read.setdefault(base.id, set())
-                if known is not None:
-                    known.add(".".join(reversed(chain)))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and id(node) not in inner:
-            read[node.id] = None
+def _attributes(nodes: Iterable[ast.AST]) -> dict[str, set[str]]:
+    read: dict[str, set[str]] = {}
+    seen: set[ast.AST] = set()
+    for node in nodes:  # an attribute comes before what it is read from
+        chain: list[str] = []
+        while isinstance(node, ast.Attribute) and node not in seen:
+            seen.add(node)
+            chain.insert(0, node.attr)
+            node = node.value
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node not in seen:
+            seen.add(node)
+            read.setdefault(node.id, set()).add(".".join(chain))
     return read
-
-
-def _used(path: str, bound: str, attributes: dict[str, set[str] | None], roots: dict[str, Path]) -> Iterator[str]:
-    """The modules behind an imported module or package `path`, known here as `bound`."""
-    if not _package(path, roots):
-        yield path
-        return
-    names = attributes.get(bound, set())
-    if names is None:
-        yield path
-        return
-    for dotted in names:
-        source, rest = path, dotted.split(".")
-        while len(rest) > 1 and _package(f"{source}.{rest[0]}", roots):
-            source, rest = f"{source}.{rest[0]}", rest[1:]
-        yield from _defining(source, rest[0], roots)
-
-
-def _defining(source: str, name: str, roots: dict[str, Path], seen: frozenset[str] = frozenset()) -> Iterator[str]:
-    """The module that defines `name` as found in module `source`; the whole of `source` where that stays unclear."""
-    if _file(f"{source}.{name}", roots) is not None:
-        yield f"{source}.{name}"
-        return
-    file = _file(source, roots)
-    if file is None or file.name != "__init__.py" or source in seen:
-        yield source
-        return
-    origin = _reexports(file, file.stat().st_mtime_ns, source).get(name)
-    if origin is None:
-        yield source
-    else:
-        yield from _defining(*origin, roots, seen | {source})
-
-
-@lru_cache(maxsize=128)
-def _reexports(file: Path, changed: int, package: str) -> dict[str, tuple[str, str]]:
-    """Names that a package's `__init__` takes from other modules: name to (module, its name there)."""
-    found: dict[str, tuple[str, str]] = {}
-    for node in ast.walk(_module(file, changed)):
-        if isinstance(node, ast.ImportFrom):
-            source = _absolute(node, package, True)
-            if source.split(".")[0] == package.split(".")[0]:
-                found |= {alias.asname or alias.name: (source, alias.name) for alias in node.names}
-    return found
 
 
 def module_files(names: Iterable[str]) -> dict[str, Path]:

@@ -1,6 +1,7 @@
 """One notebook in one kernel: started without ports, watched for time and memory, and stopped for certain."""
 
 import contextlib
+import logging
 import os
 import shutil
 import signal
@@ -10,12 +11,14 @@ import time
 import weakref
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import nbformat
 import psutil  # type: ignore[import-untyped]
 
-_GLANCE = 0.2  # seconds between looks at the kernel's memory and the clock
+from nca.support.processes import memory_of_process
+
+_GLANCE = 0.5  # seconds between looks at the kernel's memory and the clock
 _START = 600  # seconds that a kernel has to start: on a machine that is busy a minute, papermill's own, can be too few
 _GRACE = 20.0  # seconds that papermill has to notice that its kernel is dead
 
@@ -33,12 +36,16 @@ class KernelStopped(Exception):
 
 def stop_all() -> None:
     """Kill every kernel that this process has started: the sweep ends here and now, and leaves them unfinished."""
+    for name in ("papermill", "traitlets"):  # they would report that each kernel died
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     for process in list(_live):
         process.interrupt()
 
 
 class NotebookProcess:
-    """papermill on one notebook, in a thread that is watched from the caller's.
+    """papermill on one notebook, in a thread that is watched from the caller's; what it prints goes to `shown` as well.
+
+    A forked kernel starts with torch and its like imported, and shares what that takes with all others.
 
     Attributes:
         peak: The largest memory in bytes that the kernel and its children were seen to hold.
@@ -52,9 +59,11 @@ class NotebookProcess:
         cwd: Path,
         environment: Mapping[str, str],
         first_lines: str = "",
+        shown: TextIO | None = None,
+        forked: bool = False,
     ) -> None:
-        self.peak = 0
-        self._arguments = (notebook, output, dict(parameters))
+        self.peak, self._forked = 0, forked
+        self._arguments, self._shown = (notebook, output, dict(parameters)), shown
         self._start = {"cwd": str(cwd), "env": dict(environment)}
         if first_lines:
             self._start["extra_arguments"] = [f"--IPKernelApp.exec_lines={first_lines}"]
@@ -138,6 +147,8 @@ class NotebookProcess:
                 km=manager,
                 start_timeout=_START,
                 autosave_cell_every=0,
+                stdout_file=self._shown,
+                stderr_file=self._shown,
             )
         except papermill.PapermillExecutionError:
             raise
@@ -157,6 +168,8 @@ class NotebookProcess:
         manager = AsyncKernelManager(
             kernel_name="python3", transport="ipc", ip=f"{sockets}/k", connection_file=f"{sockets}/kernel.json"
         )
+        if self._forked and (spec := manager.kernel_spec):
+            spec.metadata["kernel_provisioner"] = {"provisioner_name": "nca-fork"}
         try:
             run_sync(manager.start_kernel)(**self._start)
             self._pid = getattr(manager.provisioner, "pid", None)
@@ -185,9 +198,8 @@ def _family(pid: int) -> list[psutil.Process]:
 def _memory(process: psutil.Process) -> int:
     """Memory in bytes: what Linux remembers as the process's peak, elsewhere what it holds now."""
     try:
-        with open(f"/proc/{process.pid}/status") as status:
-            return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
-    except (OSError, StopIteration):
+        return memory_of_process("VmHWM", process.pid)
+    except (OSError, ValueError):
         pass
     try:
         return process.memory_info().rss

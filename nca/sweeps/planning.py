@@ -1,6 +1,5 @@
 """The plan of a sweep: every run with its identity and the runs that it builds on, before anything runs."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from nca.errors import RunError
-from nca.sweeps.datadigests import DataDigests
+from nca.support.devices import check_device
+from nca.support.digests import FileDigests, digest_of
+from nca.sweeps import store
 from nca.sweeps.grid import Grid, Need, Stage, read_grid
-from nca.sweeps.identity import run_identity, stage_identity, uses_torch
+from nca.sweeps.identity import question, run_identity, stage_identity
 
 _SLUG = 64
 
@@ -25,7 +26,7 @@ class Run:
         parameters: All parameters of the notebook but `out` and those of `needs`, defaults included.
         data: The digests of those parameters that are paths to data.
         needs: For each parameter of `needs`, the positions in the plan of the runs that it names.
-        name: The run's folder within its stage's.
+        name: The run's folder within its stage's: the one that has its digest already, or a readable new one.
     """
 
     stage: str
@@ -38,20 +39,25 @@ class Run:
 
 @dataclass(frozen=True)
 class Plan:
-    """A sweep laid out: runs in an order in which each follows those that it needs."""
+    """A sweep laid out: runs in an order in which each follows those that it needs.
+
+    Attributes:
+        grid: The grid file.
+        common: For each stage, what the identities of its runs share.
+        runs: Those of all stages.
+    """
 
     grid: Grid
     common: dict[str, dict[str, Any]]
-    runs: Sequence[Run]
-    uses_torch: dict[str, bool]
+    runs: list[Run]
 
     def folder(self, run: Run) -> Path:
         """Where a run lies once it is done."""
         return self.grid.store / run.stage / run.name
 
     def upstream(self, run: Run) -> dict[str, list[str]]:
-        """The digests of the runs that `run` builds on, by parameter."""
-        return {name: [self.runs[one].digest for one in needed] for name, needed in run.needs.items()}
+        """The sorted digests of the runs that `run` builds on, by parameter."""
+        return _digests(run.needs, self.runs)
 
     def arguments(self, run: Run) -> dict[str, Any]:
         """The parameters of `run` with the folders of its needs, as the notebook gets them (but for `out`)."""
@@ -60,47 +66,94 @@ class Plan:
         return run.parameters | {name: found if needs[name].many else found[0] for name, found in folders.items()}
 
 
-def plan(grid_path: str | Path, overrides: Mapping[str, Any] | None = None) -> Plan:
+def plan(
+    grid_path: str | Path,
+    overrides: Mapping[str, Any] | None = None,
+    devices: Sequence[str] = (),
+    stages: Sequence[str] = (),
+) -> Plan:
     """Lay out the sweep of a grid file; reads notebooks, package sources and data, and runs nothing.
 
+    Args:
+        grid_path: The grid file.
+        overrides: Parameters set in every stage whose notebook has them.
+        devices: Devices of one kind, such as `cuda:0` and `cuda:1`. Every run whose notebook has the parameter
+            `device` is one on that kind, `cuda`; which of them it gets is no part of what it is.
+        stages: The stages to run, with those that they need; default all.
+
     Raises:
-        RunError: The grid does not hold together. ParameterError: a parameter or its value. DataError: missing data.
+        RunError: The grid does not hold together. DataError: missing data.
+        ParameterError: A parameter or its value, or one of `devices` that this machine does not have.
     """
-    grid = read_grid(grid_path, overrides)
-    digests = DataDigests(grid.store / ".digests.json")
+    for device in devices:
+        check_device(device)
+    grid = read_grid(grid_path, with_device(dict(overrides or {}), devices), stages)
+    digests = FileDigests(grid.store / ".digests.json")
     common = {name: stage_identity(stage, grid.packages) for name, stage in grid.stages.items()}
+    answered = _recorded(grid)
     runs: list[Run] = []
     first: dict[str, range] = {}
     for stage in grid.stages.values():
         start = len(runs)
         finders = {name: _Finder(stage, name, need, grid, runs, first) for name, need in stage.needs.items()}
-        runs += _distinct(_runs(stage, common[stage.name], finders, digests, runs))
+        there = store.names(grid.store / stage.name)
+        asked = _runs(stage, common[stage.name], finders, digests, runs, there)
+        distinct = {run.digest: run for run in asked}.values()  # overlapping rows can name a run twice
+        runs += [run for run in distinct if question(run.stage, run.parameters) not in answered]
         first[stage.name] = range(start, len(runs))
     if grid.store.is_dir():
         digests.save()
-    return Plan(grid, common, runs, {name: uses_torch(stage, grid.packages) for name, stage in grid.stages.items()})
+    return Plan(grid, common, runs)
+
+
+def with_device(overrides: dict[str, Any], devices: Sequence[str]) -> dict[str, Any]:
+    """The overrides with the kind of the devices, `cuda`, as the parameter `device`.
+
+    Raises:
+        RunError: for devices of several kinds, or an override of `device` beside them.
+    """
+    if not devices:
+        return overrides
+    kind, *others = {device.partition(":")[0] for device in devices}
+    if others:
+        raise RunError(f"the devices {', '.join(devices)} are of several kinds; sweep once for each kind")
+    if "device" in overrides:
+        raise RunError("the parameter 'device' is set, and devices are given beside it; give one of the two")
+    return overrides | {"device": kind}
+
+
+def _recorded(grid: Grid) -> set[str]:
+    """What the grid's record answers; a run that others build on has to be made wherever its folder is not."""
+    if grid.recorded is None or not grid.recorded.exists():
+        return set()
+    needed = {name for stage in grid.stages.values() for name in stage.needed}
+    kept = [run for run in store.read_archive(grid.recorded)["runs"] if run["stage"] not in needed]
+    return {question(run["stage"], run["parameters"]) for run in kept}
 
 
 def _runs(
     stage: Stage,
     common: dict[str, Any],
     finders: "dict[str, _Finder]",
-    digests: DataDigests,
+    digests: FileDigests,
     before: Sequence[Run],
+    there: Mapping[str, str],
 ) -> Iterator[Run]:
+    known: dict[str, str] = {}
     for chosen in stage.axes:
         parameters = _effective(stage, chosen)
-        data = {name: digests(str(parameters[name])) for name in stage.data}
+        for path in (str(parameters[name]) for name in stage.data):
+            known[path] = known.get(path) or digests.below(Path(path))
+        data = {name: known[str(parameters[name])] for name in stage.data}
         needs = {name: finder(parameters) for name, finder in finders.items()}
-        upstream = {name: sorted(before[one].digest for one in found) for name, found in needs.items()}
-        digest = run_identity(common, parameters | data, upstream)
-        name = f"{_slug(stage, parameters)}-{digest[:12]}"
+        digest = run_identity(common, parameters | data, _digests(needs, before))
+        short = digest[: store.DIGEST]
+        name = there.get(short) or f"{_readable(stage, parameters)}-{short}"
         yield Run(stage.name, digest, parameters, data, needs, name)
 
 
-def _distinct(runs: Iterator[Run]) -> list[Run]:
-    """The runs without repetitions, which overlapping rows or an override can make."""
-    return list({run.digest: run for run in runs}.values())
+def _digests(needs: Mapping[str, Sequence[int]], runs: Sequence[Run]) -> dict[str, list[str]]:
+    return {name: sorted(runs[one].digest for one in found) for name, found in needs.items()}
 
 
 def _effective(stage: Stage, chosen: Mapping[str, Any]) -> dict[str, Any]:
@@ -109,16 +162,23 @@ def _effective(stage: Stage, chosen: Mapping[str, Any]) -> dict[str, Any]:
     for name, parameter in stage.cell.parameters.items():
         if name != "out" and name not in stage.needs:
             value = chosen.get(name, parameter.default)
-            whole = isinstance(value, int) and not isinstance(value, bool) and parameter.kind is float
-            kept[name] = float(value) if whole else list(value) if isinstance(value, tuple) else value
+            if isinstance(value, int) and parameter.kind == "float":
+                value = float(value)
+            kept[name] = list(value) if isinstance(value, tuple) else value
     return kept
 
 
-def _slug(stage: Stage, parameters: Mapping[str, Any]) -> str:
-    """The parameters that fit into a folder's name. It depends on nothing that identity does not depend on."""
+def _readable(stage: Stage, parameters: Mapping[str, Any]) -> str:
+    """Those of the parameters that tell the stage's runs apart, as far as they fit into a folder's name."""
     words = []
     for name, value in parameters.items():
-        if name in stage.data or value is None or value is False or isinstance(value, list | dict):
+        if (
+            name not in stage.axes.telling
+            or name in stage.data
+            or value is None
+            or value is False
+            or isinstance(value, list | dict)
+        ):
             continue
         words.append(str(value) if isinstance(value, str) else name if value is True else f"{name}{value}")
     text = "-".join(re.sub(r"[^A-Za-z0-9_.+]+", "-", word).strip("-.") for word in words)
@@ -133,30 +193,22 @@ class _Finder:
     ) -> None:
         self._where = f"stage {stage.name!r} of grid {grid.path}, parameter {name!r}"
         self._need = need
-        self._on = need.on if need.on is not None else self._shared(stage, grid)
+        self._on = _agreement(stage, need, grid)
         self._index: dict[str, list[int]] = {}
         for source in need.stages:
             self._check(stage, grid.stages[source])
             for one in first[source]:
-                key = _key({name: runs[one].parameters[name] for name in self._on})
+                key = digest_of([runs[one].parameters[name] for name in self._on])
                 self._index.setdefault(key, []).append(one)
 
     def __call__(self, parameters: Mapping[str, Any]) -> tuple[int, ...]:
         wanted = {theirs: parameters[mine] for theirs, mine in self._on.items()}
-        found = self._index.get(_key(wanted), [])
-        if self._need.many and found:
-            return tuple(found)
-        if len(found) != 1:
+        found = self._index.get(digest_of(list(wanted.values())), [])
+        if len(found) != 1 and not (self._need.many and found):
             said = ", ".join(f"{name}={value!r}" for name, value in wanted.items()) or "anything"
             many = f"{len(found)} fit; name what must agree in `on`" if found else "none fits"
             raise RunError(f"{self._where} needs a run of {'/'.join(self._need.stages)} with {said}: {many}")
         return tuple(found)
-
-    def _shared(self, stage: Stage, grid: Grid) -> dict[str, str]:
-        if self._need.many:
-            return {}
-        source = grid.stages[self._need.stages[0]]
-        return {name: name for name in source.axes.names if name in stage.axes.names}
 
     def _check(self, stage: Stage, source: Stage) -> None:
         for theirs, mine in self._on.items():
@@ -165,5 +217,8 @@ class _Finder:
                     raise RunError(f"{self._where}: `on` names {name!r}, which notebook {one.path} does not have")
 
 
-def _key(values: Mapping[str, Any]) -> str:
-    return json.dumps(values, sort_keys=True)
+def _agreement(stage: Stage, need: Need, grid: Grid) -> dict[str, str]:
+    """The parameters of the needed runs, each with that of `stage` which must equal it."""
+    if need.on is not None or need.many:
+        return need.on or {}
+    return {name: name for name in grid.stages[need.stages[0]].axes.names if name in stage.axes.names}

@@ -1,9 +1,10 @@
-"""The store: one folder a run, which is there whole or not at all.
+"""The store: one folder a run, which is complete or not there.
 
 ```
 store/<stage>/<readable name>-<digest>/          a run that is done: notebook.ipynb, record.json, artefacts
 store/<stage>/<readable name>-<digest>.failed/   a run that failed: partial notebook, failure.json
 store/.unfinished/<digest>-<random>/             an attempt; whatever lies here is no run and may be deleted
+store/.unfinished/.checkpoints/                  of trainings under way, from which they go on
 store/.locks/<digest>.lock                       held by the process that runs it, freed by the system when that ends
 ```
 
@@ -13,8 +14,6 @@ folder get its name. A kernel that outlives a killed sweep writes on into its ab
 """
 
 import contextlib
-import hashlib
-import json
 import os
 import shutil
 import tempfile
@@ -24,14 +23,19 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from nca.errors import RunError
+from nca.errors import DataError, RunError
+from nca.support.digests import file_digest
+from nca.support.files import flush_folder, read_json, write_json
+from nca.support.kinds import check_kinds
 
+_RECORD = {"stage": "str", "parameters": "dict", "results": "list[dict]"}
+_KINDS = {"record.json": _RECORD | {"artefacts": "dict[str, dict]"}, "failure.json": {"stage": "str"}}
 RECORD, FAILURE, NOTEBOOK, RESULTS = "record.json", "failure.json", "notebook.ipynb", "results.json"
 FAILED = ".failed"
 DIGEST = 12
 # the mode of folders that people make here: what mkdtemp makes is for its owner alone
-_OPEN = 0o777 & ~os.umask(0o022)
-os.umask(0o777 & ~_OPEN)
+OPEN = 0o777 & ~os.umask(0o022)
+os.umask(0o777 & ~OPEN)
 
 
 @contextlib.contextmanager
@@ -75,12 +79,24 @@ def claim(store: Path, digest: str) -> Iterator[bool]:
         lock.release()
 
 
+def was_tried(store: Path, digest: str) -> bool:
+    """Whether any sweep has ever claimed a run: its lock file stays."""
+    return (store / ".locks" / f"{digest[:DIGEST]}.lock").is_file()
+
+
 def is_claimed(store: Path, digest: str) -> bool:
     """Whether some living process holds the lock of a run."""
-    if not (store / ".locks" / f"{digest[:DIGEST]}.lock").is_file():
+    if not was_tried(store, digest):
         return False
     with claim(store, digest) as mine:
         return not mine
+
+
+def claimed(store: Path) -> set[str]:
+    """The digests, as in folder names, of all runs whose lock a living process holds."""
+    unfinished = store / ".unfinished"
+    attempts = {name.split("-")[0] for name in os.listdir(unfinished)} if unfinished.is_dir() else set()
+    return {digest for digest in attempts if is_claimed(store, digest)}
 
 
 def attempt(store: Path, digest: str) -> Path:
@@ -101,29 +117,36 @@ def finish(folder: Path, final: Path, record: dict[str, Any]) -> None:
     """Make an attempt the run: artefacts to disk, their digests into the record, the record last, then the name."""
     artefacts: dict[str, Any] = {}
     for inner, _, files in os.walk(folder):
-        artefacts |= {
-            os.path.relpath(os.path.join(inner, one), folder): _flushed(os.path.join(inner, one)) for one in files
-        }
+        paths = [Path(inner, one) for one in files]
+        artefacts |= {path.relative_to(folder).as_posix(): _flushed(path) for path in paths}
         if inner != str(folder):  # that one is flushed with the record
-            _flush_folder(inner)
+            flush_folder(inner)
     record["artefacts"] = dict(sorted(artefacts.items()))
-    _write(folder / RECORD, record)
-    final.parent.mkdir(parents=True, exist_ok=True)
-    os.chmod(folder, _OPEN)
-    shutil.rmtree(final, ignore_errors=True)  # a folder whose record somebody has deleted
-    os.rename(folder, final)
-    _flush_folder(final.parent)
+    write_json(folder / RECORD, record, allow_nan=True)  # what its notebook found may be NaN
+    _put(folder, final)
     shutil.rmtree(_failed(final), ignore_errors=True)
 
 
 def fail(folder: Path, final: Path, failure: dict[str, Any]) -> None:
     """Keep a failed attempt beside the runs, in place of an earlier failure."""
-    _write(folder / FAILURE, failure)
-    final.parent.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(_failed(final), ignore_errors=True)
-    os.chmod(folder, _OPEN)
-    os.rename(folder, _failed(final))
-    _flush_folder(final.parent)
+    write_json(folder / FAILURE, failure, allow_nan=True)
+    _put(folder, _failed(final))
+
+
+def _put(folder: Path, place: Path) -> None:
+    """Give an attempt its name among the runs, in place of a failure or of a folder without its record."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    os.chmod(folder, OPEN)
+    shutil.rmtree(place, ignore_errors=True)
+    os.rename(folder, place)
+    flush_folder(place.parent)
+
+
+def names(stage: Path) -> dict[str, str]:
+    """The run folders of a stage, done or failed, by the digests at their ends; grids can name one run differently."""
+    there = sorted(os.listdir(stage), key=lambda name: not name.endswith(FAILED)) if stage.is_dir() else []
+    stems = (name.removesuffix(FAILED) for name in there)  # those that are done replace those that failed
+    return {stem[-DIGEST:]: stem for stem in stems}
 
 
 def is_done(final: Path) -> bool:
@@ -134,7 +157,7 @@ def is_done(final: Path) -> bool:
 def failure_of(final: Path) -> dict[str, Any] | None:
     """What is known of the failure of a run that is not done; None if it did not fail."""
     file = _failed(final) / FAILURE
-    return None if is_done(final) or not file.is_file() else read_json(file)
+    return None if is_done(final) or not file.is_file() else _read(file)
 
 
 def read_record(final: Path) -> dict[str, Any]:
@@ -143,7 +166,7 @@ def read_record(final: Path) -> dict[str, Any]:
     Raises:
         RunError: There is none, or it is damaged.
     """
-    return read_json(final / RECORD)
+    return _read(final / RECORD)
 
 
 def records(store: str | Path, stage: str | None = None) -> Iterator[dict[str, Any]]:
@@ -166,7 +189,19 @@ def _all(store: Path, stage: str | None, file: str) -> Iterator[dict[str, Any]]:
         for folder in sorted((store / name).iterdir()):
             done = file == RECORD or not is_done(folder.with_name(folder.name.removesuffix(FAILED)))
             if done and (folder / file).is_file():
-                yield {"folder": str(folder), **read_json(folder / file)}
+                yield {"folder": str(folder), **_read(folder / file)}
+
+
+def read_archive(file: str | Path) -> dict[str, Any]:
+    """The record that :func:`nca.sweeps.archive.record_store` made of a store.
+
+    Raises:
+        DataError: where it is missing or broken.
+    """
+    record = read_json(file, {"command": "str", "stages": "dict[str, int]", "runs": "list[dict]"})
+    for number, run in enumerate(record["runs"]):
+        check_kinds(run, _RECORD, f"run {number} of {file}")
+    return record
 
 
 def verify(store: str | Path) -> list[str]:
@@ -175,47 +210,23 @@ def verify(store: str | Path) -> list[str]:
         str(Path(record["folder"], name))
         for record in records(store)
         for name, artefact in record["artefacts"].items()
-        if not Path(record["folder"], name).is_file() or _sha256(Path(record["folder"], name)) != artefact["sha256"]
+        if not Path(record["folder"], name).is_file()
+        or file_digest(Path(record["folder"], name)) != artefact.get("sha256")
     ]
 
 
-def read_json(path: Path) -> Any:
-    """The content of a JSON file of the store; RunError if it is missing or damaged."""
+def _read(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path} cannot be read ({error}); delete its folder and sweep again") from None
+        return read_json(path, _KINDS[path.name])
+    except DataError as error:
+        raise RunError(f"{error.__cause__ or error}: {path} is damaged; delete its folder and sweep again") from None
 
 
 def _failed(final: Path) -> Path:
     return final.with_name(final.name + FAILED)
 
 
-def _flushed(file: str) -> dict[str, Any]:
+def _flushed(file: Path) -> dict[str, Any]:
     with open(file, "rb") as content:
         os.fsync(content.fileno())
-        digest = hashlib.file_digest(content, "sha256").hexdigest()
-        return {"sha256": digest, "bytes": content.tell()}
-
-
-def _sha256(file: Path) -> str:
-    with open(file, "rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    temporary = path.with_suffix(".tmp")
-    with open(temporary, "w", encoding="utf-8") as file:
-        file.write(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-    _flush_folder(path.parent)
-
-
-def _flush_folder(folder: str | Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    return {"sha256": file_digest(file), "bytes": file.stat().st_size}

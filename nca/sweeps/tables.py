@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nca.files import write_bytes
+from nca.support.files import write_bytes
+from nca.support.kinds import check_kinds
 from nca.sweeps import store as runs
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def _column(name: str, value: Any, head: dict[str, Any]) -> str:
 
 
 def _timing(one: dict[str, Any]) -> dict[str, Any]:
+    check_kinds(one, {"peak_memory": "float"}, f"the record in {one['folder']}")
     kept = {name: one.get(name) for name in ("stage", "status", "seconds", "started", "host")}
     kept["run"] = Path(one["folder"]).name.removesuffix(runs.FAILED)
     kept["peak_memory_mb"] = round(one["peak_memory"] / 1e6, 1)

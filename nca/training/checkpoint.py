@@ -1,4 +1,4 @@
-"""A training under way on disk: one safetensors file, replaced whole, from which training goes on to the same bits.
+"""A training under way on disk: one safetensors file, replaced as one, from which training goes on to the same bits.
 
 Parameters and Adam's moments are its tensors; where each initialisation stands is JSON in its header. Learning rates
 follow from the losses and shuffles from seed and epoch, so losses and the position in the epoch are all that it needs.
@@ -17,10 +17,11 @@ from typing import Any
 
 import safetensors.torch
 from filelock import FileLock
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from torch import Tensor
 
 from nca.errors import DataError
+from nca.support.tensors import header, read_tensors
 
 SHARE = 0.03  # of the time at most, that writing checkpoints may take
 
@@ -30,7 +31,7 @@ class Checkpoint:
     """Where an unfinished training is kept, in a file of its own for each thing that is trained.
 
     Attributes:
-        folder: for the files of any number of trainings.
+        folder: for the files of any number of trainings, from any number of processes.
         seconds: between two writes at least; more where a write takes so long that it would cost 3 % of the time.
         path: of the training's file, once :func:`nca.train` has begun.
     """
@@ -65,7 +66,7 @@ class Checkpoint:
         return time.monotonic() >= self._due
 
     def write(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
-        """Put a new file in the place of the old one, which stays until the new one is whole.
+        """Put a new file in the place of the old one, which stays until the new one is complete.
 
         Raises:
             DataError: where it cannot be written.
@@ -73,7 +74,7 @@ class Checkpoint:
         assert self.path is not None
         start, partial = time.monotonic(), self.path.with_suffix(".partial")
         with _naming(self.path):
-            safetensors.torch.save_file(dict(tensors), partial, {"state": json.dumps(state)})
+            safetensors.torch.save_file(dict(tensors), partial, header(tensors, state=json.dumps(state)))
             with open(partial, "rb") as file:
                 os.fsync(file.fileno())
             os.replace(partial, self.path)
@@ -90,17 +91,23 @@ class Checkpoint:
         if not self.path.exists():
             return None
         try:
-            with safe_open(self.path, "pt") as file:
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 -- no mapping
-                return tensors, json.loads(file.metadata()["state"])
-        except (OSError, SafetensorError, ValueError) as error:
-            raise DataError(f"The checkpoint {self.path} is damaged ({error}); delete it to train anew.") from error
+            tensors, about = read_tensors(self.path)
+            return tensors, json.loads(about["state"])
+        except (DataError, ValueError, KeyError) as error:
+            raise DataError(f"The checkpoint {self.path} is damaged ({error}); delete it to start anew.") from error
 
     def discard(self) -> None:
-        """Delete the file, once what was trained is kept elsewhere."""
-        if self.path is not None:
-            for suffix in (".safetensors", ".partial", ".lock"):
+        """Delete the file, once what was trained is kept elsewhere; waits for a process that trains the same."""
+        if self.path is None or not self.path.exists():
+            return
+        with FileLock(self.path.with_suffix(".lock")):  # which stays: who waits for it must find the same file
+            for suffix in (".safetensors", ".partial"):
                 self.path.with_suffix(suffix).unlink(missing_ok=True)
+
+
+def checkpoints_beside(out: Path | str) -> Path:
+    """The folder of checkpoints beside a run's folder: the runs of one store share it, and two stores never do."""
+    return Path(out).parent / ".checkpoints"
 
 
 @contextmanager
@@ -112,5 +119,5 @@ def _naming(path: Path) -> Iterator[None]:
         reason = OSError(int(number[1]), os.strerror(int(number[1]))) if number else error
         raise DataError(
             f"The checkpoint {path} cannot be written ({reason}); free space or allow it and start again:"
-            " training goes on from the last whole checkpoint."
+            " what was computed goes on from the last complete checkpoint."
         ) from error

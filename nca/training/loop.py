@@ -1,12 +1,14 @@
 """Training many initialisations of a model at once (Eqs. 1 and 3, Sec. 4.1).
 
-One step of all instances is one batched product a layer and one pass of Adam. Each instance shuffles by its own seed,
-halves its own learning rate and stops by its own loss, so it ends as if it had been trained alone.
+One step of all instances is one batched product a layer and one pass of Adam. Models that look beyond the frame take
+their turns, on blocks of consecutive frames or on frames with those around them. Each instance shuffles by its own
+seed, halves its own learning rate and stops by its own loss, so it ends as if it had been trained alone.
 """
 
 import hashlib
+import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,19 +19,21 @@ from torch import Tensor
 from tqdm import tqdm
 
 from nca.errors import DataError, MemoryLimitError, ParameterError
-from nca.memory import out_of_memory
-from nca.models import Separator
-from nca.products import PRECISIONS, check_precision, products
+from nca.models import Batch, Separator
+from nca.support.memory import out_of_memory
+from nca.support.precision import PRECISIONS, check_precision, flushed_denormals, products
+from nca.training.batches import Signal, gather, shuffles, surrounded
 from nca.training.checkpoint import Checkpoint
 from nca.training.ensemble import Ensemble
-from nca.training.frames import Signal, gather, shuffles
-from nca.training.schedule import Progress, Schedule
+from nca.training.instances import Instances
+from nca.training.schedule import History, Schedule
+from nca.training.stack import Stack
 
 SAMPLE = 64  # frames that tell one data set from another
 
 
 def train(
-    model: Separator,
+    model: Separator | Batch,
     mixture: Signal,
     voice: Signal,
     scale: Tensor,
@@ -38,11 +42,11 @@ def train(
     progress: bool = True,
     precision: str = "float32",
     checkpoint: Checkpoint | None = None,
-) -> list[Progress]:
-    """Train every instance of `model` in place, Eq. (1), and return how each fared.
+) -> list[History]:
+    """Train every instance of `model` in place, Eq. (1), and return each training history.
 
     Args:
-        model: a batch of `len(seeds)` instances, weights `(instances, bins, bins)`, on the device to train on.
+        model: a batch of `len(seeds)` instances, as :func:`nca.models.build` makes it, on the device to train on.
         mixture, voice: training magnitudes `(frames, bins)`: arrays in memory or memory-mapped, or tensors on the
             model's device; in single or half precision.
         scale: what the magnitudes are divided by, `(bins, 1)`, on the model's device.
@@ -58,31 +62,35 @@ def train(
         MemoryLimitError: where the device's memory is too small.
         DataError: for no frames, unequal signals, a loss that is not finite, or a checkpoint that cannot be written.
     """
-    _check(model, mixture, voice, seeds, precision)
-    torch.set_flush_denormal(True)  # Adam's moments of units that stay closed decay to numbers that CPUs are slow with
-    identity = _identity(model, mixture, voice, scale, seeds, schedule, precision)
-    held = checkpoint.training(model.name, identity) if checkpoint else nullcontext()
-    with _memory(model, checkpoint), products(precision), held:
+    _check(model, mixture, voice, seeds, schedule, precision)
+    held: AbstractContextManager[None] = nullcontext()
+    if checkpoint:
+        held = checkpoint.training(model.name, _identity(model, mixture, voice, scale, seeds, schedule, precision))
+    # Adam's moments of units that stay closed decay to denormal numbers
+    with _memory(model, checkpoint), products(precision), flushed_denormals(), held:
+        if checkpoint and progress:
+            print(f"{model.name}: kept in {checkpoint.path} while it trains", file=sys.stderr)
         training = Training(model, (mixture, voice), scale, seeds, schedule, precision, checkpoint)
         try:
             training.run(progress)
         finally:
             training.ensemble.restore()
-    return training.fates
+    return training.histories
 
 
 class Training:
     """A training under way; the arguments are those of :func:`train`.
 
     Attributes:
-        fates: of the instances.
-        batch: of the present epoch that comes next.
-        totals: summed loss `(instances in training,)` of the present epoch's frames.
+        frames: of an epoch: all but what is left over when they are cut into the model's blocks.
+        histories: of the instances.
+        batch: of the current epoch that comes next.
+        totals: summed loss `(instances in training,)` of the current epoch's frames.
     """
 
     def __init__(
         self,
-        model: Separator,
+        model: Separator | Batch,
         signals: tuple[Signal, Signal],
         scale: Tensor,
         seeds: Sequence[int],
@@ -91,8 +99,11 @@ class Training:
         checkpoint: Checkpoint | None,
     ) -> None:
         self.signals, self.scale, self.seeds, self.schedule = signals, scale, seeds, schedule
-        self.ensemble = Ensemble(model, PRECISIONS[precision], schedule.betas)
-        self.fates = [Progress(schedule.learning_rate) for _ in seeds]
+        self.model, dtype = model, PRECISIONS[precision]
+        chain = isinstance(model, Separator)
+        self.ensemble: Stack = (Ensemble if chain else Instances)(model, dtype, schedule.betas)  # type: ignore[arg-type]
+        self.frames = len(signals[0]) // model.block * model.block
+        self.histories = [History(schedule.learning_rate) for _ in seeds]
         self.batch, self.checkpoint = 0, checkpoint
         self.totals = torch.zeros(len(seeds), dtype=torch.float64, device=scale.device)
         self._resume()
@@ -100,19 +111,19 @@ class Training:
     @property
     def active(self) -> list[int]:
         """The instances that still train, those of one learning rate side by side."""
-        rows = [i for i, fate in enumerate(self.fates) if not fate.finished(self.schedule)]
-        return sorted(rows, key=lambda i: -self.fates[i].learning_rate)
+        rows = [i for i, history in enumerate(self.histories) if not history.finished(self.schedule)]
+        return sorted(rows, key=lambda i: -self.histories[i].learning_rate)
 
     @property
     def epoch(self) -> int:
-        """Number of the present epoch."""
-        return max(len(fate.losses) for fate in self.fates)
+        """Number of the current epoch."""
+        return max(len(history.losses) for history in self.histories)
 
     def run(self, progress: bool) -> None:
         """Train until every instance has finished."""
-        frames, limit = len(self.signals[0]), self.schedule.epochs
+        frames, limit = self.frames, self.schedule.epochs
         with tqdm(
-            desc=f"{self.ensemble.model.name} x {len(self.seeds)}",
+            desc=f"{self.model.name} x {len(self.seeds)}",
             initial=self.epoch * frames + self.batch * self.schedule.batch,
             total=limit and limit * frames,
             unit="frame",
@@ -123,17 +134,19 @@ class Training:
                 for count in self._epoch():
                     bar.update(count)
                 self._judge()
-                best = min(fate.best for fate in self.fates)
+                best = min(history.best for history in self.histories)
                 bar.set_postfix(epoch=self.epoch, loss=f"{best:.4f}", active=len(self.active))
 
     def _epoch(self) -> Iterator[int]:
         """The rest of one pass over the data; yields the number of frames of each step."""
-        rates = [self.fates[i].learning_rate for i in self.active]
-        orders = shuffles(len(self.signals[0]), [self.seeds[i] for i in self.active], self.epoch)
+        rates = [self.histories[i].learning_rate for i in self.active]
+        orders = shuffles(len(self.signals[0]), [self.seeds[i] for i in self.active], self.epoch, self.model.block)
         if isinstance(self.signals[0], Tensor):
             orders = orders.to(self.scale.device)
         for order in orders.split(self.schedule.batch, dim=-1)[self.batch :]:
-            mixture, voice = (gather(signal, order, self.scale, self.ensemble.width) for signal in self.signals)
+            shown = surrounded(order, self.model.block, self.model.margin, len(self.signals[0]))
+            taken = zip(self.signals, (shown, order), strict=True)
+            mixture, voice = (gather(signal, numbers, self.scale, self.ensemble.width) for signal, numbers in taken)
             self.totals += self.ensemble.step(mixture, voice, rates) * order.shape[-1]
             self.batch += 1
             if self.checkpoint and self.checkpoint.due:
@@ -142,12 +155,13 @@ class Training:
 
     def _judge(self) -> None:
         """End an epoch: note the losses, and bring the instances that train on to the front."""
-        losses = (self.totals / len(self.signals[0])).tolist()
+        losses = (self.totals / self.frames).tolist()
         if not np.isfinite(losses).all():
-            name = self.ensemble.model.name
-            raise DataError(f"The loss of {name} is not finite; look for broken spectra or lower the learning rate.")
+            raise DataError(
+                f"The loss of {self.model.name} is not finite; look for broken spectra or lower the learning rate."
+            )
         for i, loss in zip(self.active, losses, strict=True):
-            self.fates[i].record(loss, self.schedule)
+            self.histories[i].record(loss, self.schedule)
         self.ensemble.arrange(self._rows())
         self.batch, self.totals = 0, self.totals.new_zeros(len(self.active))
         if self.checkpoint and not self.active:
@@ -161,7 +175,7 @@ class Training:
     def _keep(self) -> None:
         assert self.checkpoint is not None
         tensors = self.ensemble.tensors(len(self.totals)) | {"totals": self.totals}
-        losses = [fate.losses for fate in self.fates]
+        losses = [history.losses for history in self.histories]
         self.checkpoint.write(tensors, {"losses": losses, "batch": self.batch, "steps": self.ensemble.steps})
 
     def _resume(self) -> None:
@@ -170,27 +184,36 @@ class Training:
         if found is None:
             return
         tensors, state = found
-        for fate, losses in zip(self.fates, state["losses"], strict=True):
+        for history, losses in zip(self.histories, state["losses"], strict=True):
             for loss in losses:
-                fate.record(loss, self.schedule)
+                history.record(loss, self.schedule)
         self.batch, self.totals = state["batch"], tensors.pop("totals").to(self.totals.device)
         self.ensemble.load(tensors, self._rows(), state["steps"])
 
 
-def _check(model: Separator, mixture: Signal, voice: Signal, seeds: Sequence[int], precision: str) -> None:
+def _check(
+    model: Separator | Batch,
+    mixture: Signal,
+    voice: Signal,
+    seeds: Sequence[int],
+    schedule: Schedule,
+    precision: str,
+) -> None:
     if len(mixture) == 0 or mixture.shape != voice.shape:
         raise DataError(f"Training needs as many frames of voice as of mixture, not {voice.shape} and {mixture.shape}.")
-    if model.weights[0].ndim != 3 or len(model.weights[0]) != len(seeds):
+    if not isinstance(model, Separator | Batch) or model.instances != len(seeds):
         raise ParameterError(
             f"Give a model of {len(seeds)} instances for {len(seeds)} seeds, as build(name, bins, seeds)."
         )
-    check_precision(precision)
-    if precision == "tf32" and model.weights[0].device.type != "cuda":
-        raise ParameterError("precision is 'tf32', which CUDA devices alone have; choose float32 or bfloat16.")
+    if len(mixture) < model.block:
+        raise DataError(f"{model.name} is trained on blocks of {model.block} frames, and there are {len(mixture)}.")
+    if schedule.batch % model.block:
+        raise ParameterError(f"batch is {schedule.batch}; give a multiple of the {model.block} frames of a block.")
+    check_precision(precision, next(model.parameters()).device)
 
 
 def _identity(
-    model: Separator,
+    model: Separator | Batch,
     mixture: Signal,
     voice: Signal,
     scale: Tensor,
@@ -205,7 +228,7 @@ def _identity(
     here = Path(__file__).parent
     sources = b"".join(file.read_bytes() for file in [here.parent / "models.py", *sorted(here.glob("*.py"))])
     return {
-        "model": model.name,
+        "model": [model.name, *(list(parameter.shape) for parameter in model.parameters())],
         "seeds": list(seeds),
         "schedule": asdict(schedule),
         "precision": precision,
@@ -217,17 +240,16 @@ def _identity(
 
 
 @contextmanager
-def _memory(model: Separator, checkpoint: Checkpoint | None) -> Iterator[None]:
+def _memory(model: Separator | Batch, checkpoint: Checkpoint | None) -> Iterator[None]:
     """Turn a full memory of the device into an error that says what to lower."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
         if not out_of_memory(error):
             raise
-        many, N, _ = model.weights[0].shape
         path = checkpoint and checkpoint.path
         kept = f"; {path} keeps what was trained" if path and path.exists() else ""
         raise MemoryLimitError(
-            f"{many} instances of {model.name} with {N} bins do not fit the device's memory; train fewer seeds at once,"
-            f" or leave the training frames on disk{kept}."
+            f"{model.instances} instances of {model.name} with {model.bins} bins do not fit the device's memory; train"
+            f" fewer seeds at once, or leave the training frames on disk{kept}."
         ) from error

@@ -36,8 +36,8 @@ class Schedule:
 
 
 @dataclass
-class Progress:
-    """Where one initialisation stands in the schedule, updated once an epoch.
+class History:
+    """The losses and learning rates of one initialisation, and where it stands in the schedule; updated once an epoch.
 
     Attributes:
         learning_rate: of the next epoch.

@@ -1,8 +1,13 @@
 """What the browser's tests share: the notebook they show, and how they read the explorer."""
 
 import os
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +26,7 @@ KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "languag
 
 SETUP = """
 import numpy as np
-from nca.explorer import View, encode, explore
+from nca.pages.explorer import View, encode, explore
 
 def made(seed, diagonal, bins=513):
     random, f = np.random.default_rng(seed), np.arange(bins)
@@ -97,3 +102,46 @@ def point(widget: Any, across: float, up: float) -> tuple[float, float]:
     box = canvas.bounding_box()
     width, height = box["width"] - 46 - 8, box["height"] - 6 - 36
     return box["x"] + 46 + across * width, box["y"] + 6 + (1 - up) * height
+
+
+@contextmanager
+def jupyterlab(folder: Path, home: Path, *options: str) -> Iterator[str]:
+    """Address of a JupyterLab server on `folder`, with nothing of the user's own settings."""
+    port = free_port()
+    options = (
+        "--no-browser",
+        "--allow-root",
+        f"--ServerApp.port={port}",
+        f"--ServerApp.root_dir={folder}",
+        "--IdentityProvider.token=",
+        "--LabApp.news_url=",
+        *options,
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "HOME": str(home), "JUPYTER_CONFIG_DIR": str(home)}
+    with (home.parent / "log").open("w") as log:
+        command = [sys.executable, "-m", "jupyterlab", *options]
+        server = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
+    try:
+        wait_for(f"http://127.0.0.1:{port}/api", server)
+        yield f"http://127.0.0.1:{port}/lab"
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(address: str, server: subprocess.Popen, seconds: float = 90) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        assert server.poll() is None, "the server has ended"
+        try:
+            urllib.request.urlopen(address, timeout=5).close()
+            return
+        except OSError:
+            time.sleep(0.3)
+    raise AssertionError(f"no answer from {address}")

@@ -59,7 +59,7 @@ def test_page_is_light(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     pictures = {(path.parent / name).resolve() for name in re.findall(r'<img[^>]*? src="([^":]+)"', text)}
     weight = len(text.encode()) + sum(picture.stat().st_size for picture in pictures)
-    explorer, sound = "nca.explorer" in text and "AnyModel" in text, "<audio" in text
+    explorer, sound = "nca.pages.explorer" in text and "AnyModel" in text, "<audio" in text
     assert weight < (8e6 if explorer else 3e6 if sound else 1.5e6)
 
 
@@ -105,7 +105,7 @@ def test_search_finds_tod_r(visit: Callable[..., Watched]) -> None:
 @built
 def test_every_named_place_is_three_clicks_from_the_front(visit: Callable[..., Watched]) -> None:
     watched = visit(BOOK / "index.html")
-    watched.page.wait_for_url("**/book/intro.html")
+    watched.page.wait_for_url("**/executed/front.html")
     article = watched.page.locator("article a[href]")
     names = article.evaluate_all("links => links.map(link => link.getAttribute('href'))")
     for wanted in ("glossary", "results", "strategies", "own-data", "api"):

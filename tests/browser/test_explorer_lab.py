@@ -1,11 +1,5 @@
 """The explorer live in JupyterLab, with a kernel."""
 
-import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +7,7 @@ from typing import Any
 import nbformat
 import pytest
 import torch
-from browserkit import KERNEL, ROOT, SETUP, Watched, expected, region, todr
+from browserkit import KERNEL, SETUP, Watched, expected, jupyterlab, region, todr
 from nbformat.v4 import new_code_cell, new_notebook
 
 from nca.couplings import student
@@ -30,49 +24,14 @@ mixture = torch.rand(513, 20, generator=torch.Generator().manual_seed(0))
 LIVE = MODEL + "explore(views[:2], **rerun(network, mixture))"
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[str]:
     """Address of a JupyterLab server whose folder holds `live.ipynb`."""
     pytest.importorskip("jupyterlab", reason="needs JupyterLab")
     cells = [new_code_cell(SETUP), new_code_cell(LIVE)]
     nbformat.write(new_notebook(cells=cells, metadata=KERNEL), tmp_path / "live.ipynb")
-    port, home = free_port(), tmp_path / "home"
-    options = [
-        "--no-browser",
-        "--allow-root",
-        f"--ServerApp.port={port}",
-        "--IdentityProvider.token=",
-        "--LabApp.news_url=",
-    ]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "HOME": str(home), "JUPYTER_CONFIG_DIR": str(home)}
-    with (tmp_path / "log").open("w") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", *options], cwd=tmp_path, env=environment, stdout=log, stderr=log
-        )
-    try:
-        wait_for(f"http://127.0.0.1:{port}/api", server)
-        yield f"http://127.0.0.1:{port}/lab/tree/live.ipynb"
-    finally:
-        server.terminate()
-        server.wait(30)
-
-
-def wait_for(address: str, server: subprocess.Popen, seconds: float = 90) -> None:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        assert server.poll() is None, "the server has ended"
-        try:
-            urllib.request.urlopen(address, timeout=5).close()
-            return
-        except OSError:
-            time.sleep(0.3)
-    raise AssertionError(f"no answer from {address}")
+    with jupyterlab(tmp_path, tmp_path / "home") as address:
+        yield f"{address}/tree/live.ipynb"
 
 
 def test_explorer_lives_in_jupyterlab(

@@ -85,10 +85,13 @@ def done(store: Path) -> dict[str, tuple[int, int]]:
 
 
 @contextmanager
-def cluster(folder: Path, workers: int = 2) -> Iterator[tuple[str, list["subprocess.Popen[bytes]"]]]:
+def cluster(
+    folder: Path, workers: int = 2, protocol: str = "tcp"
+) -> Iterator[tuple[str, list["subprocess.Popen[bytes]"]]]:
     """A Dask scheduler and worker processes on the loopback interface; yields the address and the nannies."""
     file = str(folder / "scheduler.json")
-    scheduler = ["dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", file]
+    place = ["--host", f"{protocol}://127.0.0.1", "--port", "0"]
+    scheduler = ["dask_scheduler", *place, "--no-dashboard", "--scheduler-file", file]
     worker = ["dask_worker", "--nthreads", "1", "--no-dashboard", "--local-directory", str(folder), "--scheduler-file"]
     processes = [_dask(folder, *scheduler), *(_dask(folder, *worker, file) for _ in range(workers))]
     try:

@@ -1,0 +1,86 @@
+"""The names under which tables and figures show the columns of results and records, with their units."""
+
+NAMES = {
+    # what a row is about
+    "model": "network",
+    "bins": "bands N",
+    "frames": "frames T",
+    "training_frames": "training frames",
+    "hertz": "bands",
+    "lag_from": "from lag",
+    "lag_to": "to lag",
+    "bands_from": "from band",
+    "bands_to": "to band",
+    "si_sdr_model": "SI-SDR, dB",
+    "si_sdr": "SI-SDR, dB",
+    "last_loss": "last loss",
+    # measures of a matrix
+    "tod_ratio": "TOD-R",
+    "response_tod_ratio": "TOD-R of the response",
+    "tod_ratio_8k": "TOD-R, lowest 8 kHz",
+    "tod_ratio_magnitudes": "TOD-R, plain magnitudes",
+    "chance": "chance",
+    "deviations": "deviations above chance",
+    "null_space": "share in the null space",
+    "exact_tod_ratio": "TOD-R of the exact mapping",
+    "exact_correlation": "correlation with the exact mapping",
+    "exact_distance": "distance to the exact mapping",
+    "seed_correlation": "correlation of two seeds",
+    "correlation": "correlation with 600 steps",
+    "displacement": "displacement, Hz",
+    "response_displacement": "displacement of the response, Hz",
+    "octaves": "displacement, octaves",
+    "near": "share within 100 Hz",
+    "near / chance": "share within 100 Hz / chance",
+    "near beyond chance": "share within 100 Hz beyond chance",
+    "transport": "least displacement, Hz",
+    "carried": "displacement carried, Hz",
+    "quiet_bands": "near-silent bands",
+    "quiet_rows": "share in near-silent rows",
+    "quiet_columns": "share in near-silent columns",
+    "high_rows": "share in rows above 8 kHz",
+    "high_columns": "share in columns above 8 kHz",
+    "response_share": "response / mask",
+    "offset_share": "|Jx - y| / |y|",
+    # what the matrix makes
+    "snr_model": "SNR to the network, dB",
+    "snr_voice": "SNR to the true voice, dB",
+    "snr_model, scaled back": "to the network, scaled back, dB",
+    "snr_voice, scaled back": "to the true voice, scaled back, dB",
+    "snr_model_voice": "SNR of the network to the true voice, dB",
+    "snr": "SNR to the network, dB",
+    "student_tod_ratio": "TOD-R of the student",
+    "student_snr": "SNR to the network, dB",
+    "student_correlation": "correlation with the exact rows",
+    "standardised": "SNR to the network, standardised, dB",
+    "snr_change": "change of the SNR, dB",
+    "tod_ratio_change": "relative change of TOD-R",
+    "loss": "loss, first = 1",
+    # distance from the paper's tables
+    "table-1": "in Table 1",
+    "table-2": "in Table 2",
+    "table-3": "in Table 3",
+    "first": "share of draws in which it is first",
+    "within 2": "cells within 2 deviations",
+    "relative_spread": "spread, paper = 1",
+    "away": "deviations away",
+    # times and machines
+    "seconds": "time, s",
+    "float32": "time in float32, s",
+    "speedup": "speed-up over the composed form",
+    "over_products": "time over the bare products",
+    "bfloat16_speedup": "speed-up by bfloat16",
+    "peak": "peak memory, N × N",
+    "bound": "its bound, N × N",
+    "peak_share": "share of the products",
+    "optimiser_share": "share of the optimiser",
+    "rows_per_second": "rows a second",
+    "peak_memory_mb": "peak memory, MB",
+}
+
+
+def named(label: object) -> str:
+    """The name of a column, or of a column of columns; the label itself where it has no other."""
+    if isinstance(label, tuple):
+        return ", ".join(named(part) for part in label if part != "")
+    return NAMES.get(str(label), str(label))

@@ -1,0 +1,1 @@
+"""Files, digests, memory and precision: neither audio nor algorithm."""

@@ -1,0 +1,29 @@
+"""The bench of the local mapping times what it says, and memory keeps to what is allowed."""
+
+import pytest
+
+from nca.cli import main
+from nca.support.files import read_json
+
+
+def test_bad_options_are_named_errors(capsys):
+    assert main(["bench", "mapping", "--rows", "0"]) == 2
+    assert "rows [0]" in capsys.readouterr().err
+    assert main(["bench", "mapping", "--device", "abacus"]) == 2
+    assert "device is 'abacus', which this machine does not have" in capsys.readouterr().err
+    assert main(["bench", "mapping", "--memory", "1", "--rows", "1", "--frames", "64"]) == 2
+    assert "memory allows 1.0; allow more" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_memory_is_bounded_and_flat_in_the_number_of_rows(tmp_path):
+    file = tmp_path / "mapping.json"
+    options = ["--rows", "4", "12", "--memory", "128", "256", "--frames", "64", "--json", str(file)]
+    assert main(["bench", "mapping", *options]) == 0
+    lines = read_json(file)["rows"]
+    assert [(line["memory"], line["rows"]) for line in lines] == [(128, 4), (128, 12), (256, 4), (256, 12)]
+    for line in lines:
+        assert 0 < line["peak"] <= line["memory"]
+        assert line["batch"] >= 1
+        assert line["rows_per_second"] > 0
+    assert all(many["peak"] < 1.3 * few["peak"] for few, many in (lines[:2], lines[2:]))

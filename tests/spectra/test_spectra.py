@@ -1,0 +1,362 @@
+"""The transform against a direct sum, its inverse, the scale against NumPy, and the store against kills and cuts."""
+
+import resource
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from nca.errors import DataError, ParameterError
+from nca.spectra import (
+    Geometry,
+    SongSpectra,
+    analyse,
+    band_deviation,
+    build_store,
+    magnitudes,
+    open_store,
+    profile,
+    segments,
+)
+from nca.spectra.building import _halved
+from nca.spectra.store import _moved
+
+SMALL = Geometry(rate=2000, fft=64, window=32, hop=6)
+
+
+@dataclass(frozen=True)
+class Song:
+    name: str
+    rate: int
+    mixture: np.ndarray
+    voice: np.ndarray
+
+
+def song(seed: int, samples: int = 900, rate: int = 2000) -> Song:
+    noise = np.random.default_rng(seed).normal(size=(2, samples)).astype(np.float32)
+    return Song(f"song {seed}", rate, noise[0], noise[1])
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """What a store is made of."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "lock"}
+
+
+def test_the_paper_profile_is_section_4_1():
+    paper, demo = profile("paper"), profile("demo")
+    assert (paper.rate, paper.fft, paper.bins) == (44100, 4096, 2049)
+    assert round(1000 * paper.window / paper.rate) == 46
+    assert paper.fft == 2 * paper.window
+    assert round(1000 * paper.hop / paper.rate, 1) == 8.7
+    assert paper.frame_rate * 3.05 == pytest.approx(350, rel=0.01)
+    assert (demo.bins, demo.bandwidth, demo.frame_rate) == (513, paper.bandwidth, paper.frame_rate)
+    assert paper.scaled(11025) == demo
+    assert paper.scaled(16000) == profile("mir-1k")
+    assert profile("mir-1k").bins == 744
+    assert profile("mir-1k").bandwidth == pytest.approx(paper.bandwidth, rel=1e-4)
+    assert profile("mir-1k").frame_rate == pytest.approx(paper.frame_rate, rel=0.005)
+    with pytest.raises(ParameterError, match="no profile 'big'; choose one of paper, demo, mir-1k"):
+        profile("big")
+
+
+@pytest.mark.parametrize(("taper", "a", "b"), [("hamming", 0.54, 0.46), ("hann", 0.5, 0.5)])
+def test_stft_is_the_windowed_fourier_sum(taper, a, b):
+    samples = torch.randn(200, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    window = a - b * np.cos(2 * np.pi * np.arange(32) / 32)
+    padded = np.pad(samples.numpy(), 32)
+    found = replace(SMALL, taper=taper).stft(samples)
+    assert found.shape == (33, 200 // 6 + 1)
+    for t in (0, 5, 33):
+        cut = padded[t * 6 + 16 : t * 6 + 48] * window  # 32 samples centred on sample t * hop
+        for k in (0, 3, 32):
+            direct = sum(value * np.exp(-2j * np.pi * k * (n + 16) / 64) for n, value in enumerate(cut))
+            assert found[k, t].item() == pytest.approx(direct, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", ["paper", "demo", "mir-1k"])
+def test_analysis_and_synthesis_round_trip(name):
+    geometry = profile(name)
+    samples = torch.rand(2, 30001, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    again = geometry.istft(geometry.stft(samples), 30001)
+    assert (again - samples).abs().max() < 1e-6
+
+
+def test_bins_that_are_not_kept_are_silent():
+    geometry = replace(SMALL, taper="hann", kept=9)
+    samples = torch.randn(2, 300, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    kept, complete = geometry.stft(samples), replace(geometry, kept=None).stft(samples)
+    assert geometry.bins == 9
+    assert torch.equal(kept, complete[:, :9])
+    complete[:, 9:] = 0
+    torch.testing.assert_close(geometry.istft(kept, 300), replace(geometry, kept=None).istft(complete, 300))
+    assert geometry.scaled(1000).bins == 9
+    assert replace(SMALL, kept=100).bins == SMALL.bins
+
+
+def test_a_sine_lands_in_its_bin_at_any_rate():
+    demo = profile("demo")
+    time = np.arange(44100) / 44100
+    tone = np.sin(2 * np.pi * 100 * demo.bandwidth * time)
+    assert magnitudes(tone, 44100, demo).sum(-1).argmax().item() == 100
+
+
+def test_samples_that_are_not_finite_are_a_named_error():
+    with pytest.raises(DataError, match="not finite"):
+        SMALL.stft(torch.tensor([0.0, float("nan")] * 50))
+
+
+def test_scale_is_the_standard_deviation_in_one_pass(monkeypatch):
+    monkeypatch.setattr("nca.spectra.scale.CHUNK", 7)
+    frames = np.random.default_rng(0).gamma(2.0, 100.0, size=(50, 6)).astype(np.float32)
+    frames[:, 3] = 5.0
+    scale = band_deviation(frames)
+    expected = frames.astype(np.float64).std(axis=0)
+    expected[3] = 1.0
+    np.testing.assert_allclose(scale[:, 0], expected, rtol=1e-6)
+    np.testing.assert_allclose((torch.from_numpy(frames).T / scale).std(-1, unbiased=False)[:3], 1, rtol=1e-5)
+    with pytest.raises(DataError, match="no training frames"):
+        band_deviation(frames[:0])
+
+
+def test_the_store_holds_every_frame_of_every_song(tmp_path):
+    songs = [song(1), song(2, 500)]
+    store = build_store(songs, SMALL, tmp_path / "store")
+    expected = [magnitudes(s.mixture, s.rate, SMALL).T for s in songs]
+    np.testing.assert_array_equal(store.mixture, np.concatenate(expected))
+    assert store.songs == (("song 1", len(expected[0])), ("song 2", len(expected[1])))
+    assert store.geometry == SMALL
+    np.testing.assert_array_equal(store.voice[-1], magnitudes(songs[1].voice, 2000, SMALL).T[-1])
+
+
+def test_an_interrupted_store_goes_on_and_ends_in_the_same_bytes(tmp_path):
+    songs = [song(1), song(2), song(3)]
+    whole = build_store(songs, SMALL, tmp_path / "whole")
+
+    with pytest.raises(AttributeError):
+        build_store([song(1), None, song(3)], SMALL, tmp_path / "cut")
+    with pytest.raises(DataError, match="unfinished"):
+        open_store(tmp_path / "cut")
+    with open(tmp_path / "cut" / "mixture.f32", "ab") as file:
+        file.write(b"half a song")
+    resumed = build_store(songs, SMALL, tmp_path / "cut")
+    np.testing.assert_array_equal(resumed.mixture, whole.mixture)
+    np.testing.assert_array_equal(resumed.voice, whole.voice)
+    assert files(tmp_path / "cut") == files(tmp_path / "whole")
+
+
+def test_broken_stores_are_named_errors(tmp_path):
+    with pytest.raises(DataError, match="missing or unfinished"):
+        open_store(tmp_path / "nothing")
+    build_store([song(1)], SMALL, tmp_path)
+    with pytest.raises(DataError, match="of another geometry"):
+        build_store([song(1)], Geometry(2000, 128, 32, 6), tmp_path)
+    with pytest.raises(DataError, match="other songs"):
+        build_store([song(2)], SMALL, tmp_path, data="another digest")
+    path = tmp_path / "voice.f32"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(DataError, match=r"voice\.f32 is shorter"):
+        open_store(tmp_path)
+    (tmp_path / "index.json").write_text("{")
+    with pytest.raises(DataError, match=r"index\.json"):
+        open_store(tmp_path)
+
+
+@pytest.mark.parametrize("spoilt", ["[]", "3", '{"songs": []}', '{"complete": true, "data": ""}'])
+def test_an_index_of_something_else_is_a_named_error(tmp_path, spoilt):
+    build_store([song(1)], SMALL, tmp_path)
+    (tmp_path / "index.json").write_text(spoilt)
+    with pytest.raises(DataError, match=r"index\.json is not a complete index; delete"):
+        open_store(tmp_path)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_order_and_bytes_do_not_depend_on_the_number_of_workers(tmp_path, precision):
+    songs = [song(i, 300 + 500 * (i % 3)) for i in range(7)]
+    for workers in (1, 2, 5):
+        build_store(songs, SMALL, tmp_path / str(workers), precision=precision, workers=workers)
+    assert files(tmp_path / "1") == files(tmp_path / "2") == files(tmp_path / "5")
+    with pytest.raises(ParameterError, match="workers is 0; give at least one"):
+        build_store(songs, SMALL, tmp_path / "none", workers=0)
+
+
+def test_no_more_songs_are_read_ahead_than_there_are_workers(tmp_path, monkeypatch):
+    read, written = [], []
+
+    class Watched(list):
+        def __getitem__(self, number):
+            read.append(number)
+            return super().__getitem__(number)
+
+    monkeypatch.setattr(
+        "nca.spectra.building._tell", lambda entry: (written.append(entry), ahead.append(len(read) - len(written)))
+    )
+    ahead: list[int] = []
+    build_store(Watched(song(i) for i in range(12)), SMALL, tmp_path, workers=2)
+    assert (sorted(read), len(written)) == (list(range(12)), 12)
+    assert max(ahead) <= 2
+
+
+def test_half_precision_rounds_once_and_says_what_it_cannot_hold(tmp_path, capsys):
+    loud = Song("loud", 2000, 1e4 * song(1).mixture, song(1).voice)
+    whole = build_store([song(1), song(2)], SMALL, tmp_path / "whole")
+    half = build_store([song(1), song(2)], SMALL, tmp_path / "half", precision="float16")
+    assert half.mixture.dtype == half.voice.dtype == np.float16
+    np.testing.assert_array_equal(half.voice, whole.voice.astype(np.float16))
+    np.testing.assert_allclose(half.scale(), whole.scale(), rtol=2e-4)
+    assert "coarse" not in capsys.readouterr().err
+    with pytest.raises(DataError, match=r"loud, mixture: A magnitude of .* exceeds half precision; build .* float32"):
+        build_store([song(1), loud], SMALL, tmp_path / "loud", precision="float16")
+    low = np.sin(2 * np.pi * 10 * SMALL.bandwidth * np.arange(4000) / 2000) * np.hanning(4000)
+    build_store([Song("low", 2000, low, song(1, 4000).voice)], SMALL, tmp_path / "low", precision="float16")
+    assert "bands of the mixture are coarse in float16" not in capsys.readouterr().err
+    build_store([Song("faint", 2000, 1e-7 * low, low)], SMALL, tmp_path / "faint", precision="float16")
+    assert "faint: 33 quiet bands of the mixture are coarse in float16" in capsys.readouterr().err
+    with pytest.raises(DataError, match="other songs, of another geometry or precision"):
+        build_store([song(1), song(2)], SMALL, tmp_path / "half")
+    with pytest.raises(ParameterError, match="precision is 'int8'; choose one of float32, float16"):
+        build_store([song(1)], SMALL, tmp_path / "int8", precision="int8")
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_one_altered_byte_is_found_when_asked_for(tmp_path, precision):
+    build_store([song(1), song(2)], SMALL, tmp_path, precision=precision)
+    assert open_store(tmp_path, verify=True).songs == open_store(tmp_path).songs
+    path = next(tmp_path.glob("voice.*"))
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 1
+    path.write_bytes(content)
+    assert len(open_store(tmp_path).songs) == 2
+    with pytest.raises(DataError, match=rf"{path.name} was altered in song 2; delete the folder and build"):
+        open_store(tmp_path, verify=True)
+
+
+def test_a_song_without_a_voice_is_left_out_by_name(tmp_path, capsys):
+    mute = Song("mute", 2000, song(2).mixture, np.zeros(900, np.float32))
+    store = build_store([song(1), mute, song(3)], SMALL, tmp_path / "store")
+    assert capsys.readouterr().err.count("skipped mute: it has no voice") == 1
+    assert ([name for name, _ in store.songs], store.skipped) == (["song 1", "song 3"], ("mute",))
+    np.testing.assert_array_equal(store.mixture, build_store([song(1), song(3)], SMALL, tmp_path / "two").mixture)
+    assert open_store(tmp_path / "store", verify=True).skipped == ("mute",)
+    with pytest.raises(DataError, match="No song of the data set has a voice: add songs that are sung"):
+        build_store([mute], SMALL, tmp_path / "mute")
+    with pytest.raises(DataError, match="holds no frames, for no song of the data set has a voice"):
+        open_store(tmp_path / "mute")
+
+
+def test_a_broken_song_is_named_and_those_before_it_are_kept(tmp_path, monkeypatch):
+    broken = Song("broken", 2000, np.full(900, np.nan, np.float32), song(2).voice)
+    with pytest.raises(DataError, match="broken, mixture: The signal holds samples that are not finite"):
+        build_store([song(1), broken, song(3)], SMALL, tmp_path)
+    monkeypatch.setattr("nca.spectra.building.magnitudes", once(magnitudes, song(1).mixture))
+    assert len(build_store([song(1), song(2), song(3)], SMALL, tmp_path).songs) == 3
+
+
+def once(function: Callable, done: np.ndarray) -> Callable:
+    """`function`, which must not be asked for what is already there."""
+
+    def checked(samples: np.ndarray, *arguments):
+        assert not np.array_equal(samples, done)
+        return function(samples, *arguments)
+
+    return checked
+
+
+@pytest.mark.parametrize("room", [3, 10_000, 45_000])  # for nothing, for less than a song, for two songs
+def test_a_full_disk_is_a_named_error_and_costs_nothing_that_was_written(tmp_path, room):
+    songs = [song(1), song(2), song(3)]
+    whole = build_store(songs, SMALL, tmp_path / "whole")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
+    try:
+        with pytest.raises(DataError, match=r"cannot be written \(File too large\); free or allow it"):
+            build_store(songs, SMALL, tmp_path / "full", workers=1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with pytest.raises(DataError, match="unfinished"):
+        open_store(tmp_path / "full")
+    np.testing.assert_array_equal(build_store(songs, SMALL, tmp_path / "full").voice, whole.voice)
+    assert files(tmp_path / "full") == files(tmp_path / "whole")
+
+
+def test_the_greatest_number_of_half_precision_is_still_held():
+    most = np.full((1, 2), np.finfo(np.float16).max, np.float32)
+    assert np.array_equal(_halved(most), most)
+    with pytest.raises(DataError, match="exceeds half precision"):
+        _halved(most + 32)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_frames_are_an_array_whose_pages_go_and_come_back(tmp_path, monkeypatch, precision):
+    monkeypatch.setattr("nca.spectra.memmap.HELD", 1)
+    store = build_store([song(1), song(2)], SMALL, tmp_path, precision=precision)
+    plain = np.fromfile(next(tmp_path.glob("mixture.*")), precision).reshape(-1, SMALL.bins)
+    rows = np.random.default_rng(0).permutation(len(plain)).astype(np.int32).reshape(2, -1)
+    view = store.mixture[10:20]
+    for chosen in (rows, 3, slice(5, 9), np.s_[:, 4], np.s_[2, 3], np.s_[-1]):
+        np.testing.assert_array_equal(store.mixture[chosen], plain[chosen])
+    np.testing.assert_array_equal(view, plain[10:20])  # made before its pages went
+    assert type(store.mixture[rows]) is np.ndarray
+    with pytest.raises(ValueError, match="read-only"):
+        store.mixture[0] = 1
+
+
+def test_pages_are_let_go_once_enough_of_them_were_touched_and_not_before(tmp_path, monkeypatch):
+    frames = build_store([song(1), song(2)], SMALL, tmp_path).mixture
+    row, gone = frames[0].nbytes, []
+    monkeypatch.setattr("nca.spectra.memmap.HELD", 4 * row)
+    monkeypatch.setattr(frames, "_mmap", SimpleNamespace(madvise=gone.append))
+    frames._touched = 0
+    counts = [frames[number : number + 1] is not None and len(gone) for number in range(11)]
+    assert counts == [0, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2]
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("float32", torch.float32), ("float16", torch.float16)])
+def test_a_store_moves_to_a_device_only_where_it_fits(tmp_path, monkeypatch, precision, dtype):
+    monkeypatch.setattr("nca.spectra.store.CHUNK", 7)
+    store = build_store([song(1), song(2)], SMALL, tmp_path, precision=precision)
+    wanted = 2 * store.mixture.nbytes
+    monkeypatch.setattr("nca.spectra.store.free_memory", lambda device: wanted / 0.71)
+    assert store.to("meta")[1] is store.voice
+    monkeypatch.setattr("nca.spectra.store.free_memory", lambda device: wanted / 0.69)
+    assert store.to("cpu")[0] is store.mixture
+    moved = store.to("meta")  # stands for a GPU
+    assert [tensor.dtype for tensor in moved] == [dtype, dtype]
+    assert [tensor.shape for tensor in moved] == [store.mixture.shape] * 2
+    for frames in (store.mixture, store.voice):
+        np.testing.assert_array_equal(_moved(frames, torch.device("cpu")), frames)
+
+
+def test_the_scale_is_the_mixtures_deviation_over_all_songs(tmp_path):
+    store = build_store([song(1), song(2)], SMALL, tmp_path)
+    mixture = torch.cat([magnitudes(song(i).mixture, 2000, SMALL) for i in (1, 2)], -1)
+    torch.testing.assert_close(store.scale(), mixture.double().std(-1, correction=0, keepdim=True).float())
+
+
+def test_frames_that_divide_exactly_are_all_in_a_segment():
+    spectrum = torch.rand(SMALL.bins, 120, dtype=torch.complex64)
+    cut = segments(SongSpectra("song", SMALL, spectrum, 119 * SMALL.hop, spectrum), 40)
+    assert [(s.index, s.start) for s in cut] == [(0, 0), (1, 40), (2, 80)]
+    assert torch.equal(torch.cat([s.mixture for s in cut], -1), spectrum.abs())
+
+
+def test_segments_are_adjacent_whole_and_exact():
+    analysis = analyse(song(1), SMALL)
+    cut = segments(analysis, 40)
+    assert [s.start for s in cut] == [0, 40, 80]
+    assert torch.equal(torch.cat([s.mixture for s in cut], -1), analysis.mixture.abs()[:, :120])
+    assert [s.index for s in cut] == [0, 1, 2]
+    with pytest.raises(DataError, match="song 1 has 151 frames, fewer than the 350"):
+        segments(analysis)
+    with pytest.raises(ParameterError, match="at least one frame"):
+        segments(analysis, 0)
+
+
+def test_the_mixtures_own_magnitudes_sound_as_the_mixture():
+    analysis = analyse(song(1), SMALL)
+    sound = analysis.sound(analysis.mixture.abs())
+    np.testing.assert_allclose(sound, song(1).mixture, atol=1e-5)
+    assert (analysis.sound(-analysis.mixture.abs()) == 0).all()
