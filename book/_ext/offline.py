@@ -1,87 +1,69 @@
-"""Keeps the book off the network: what its pages would load from elsewhere is fetched once, when the book is built.
+"""Keeps the book off the network: what its pages would load from elsewhere lies beside them.
 
-`npm pack` brings MathJax, require.js and the widgets' html-manager into the git-ignored `node_modules/.book`;
-anywidget's front end is copied from the installed package. Where that fails the build says so in one line, and pages
-load from the network what they would have found beside them.
+MathJax is taken from a wheel that holds it, which pip fetches once, checked by its digest, into the git-ignored
+`_build/offline`; nothing of it is installed. Widgets are shown by `widgets.js`. Where pip cannot get the wheel, the
+build says so, and pages load MathJax from the network.
 """
 
-import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
-HTML_MANAGER, REQUIRE, MATHJAX = "@jupyter-widgets/html-manager@1.0.15", "requirejs@2.3.8", "mathjax@3.2.2"
-WANTED = {  # package -> what the pages need of it: (path in the package, path below _static/offline)
-    MATHJAX: [
-        ("es5/tex-chtml.js", "mathjax/tex-chtml.js"),
-        ("es5/input/tex/extensions", "mathjax/input/tex/extensions"),
-        ("es5/output/chtml/fonts/woff-v2", "mathjax/output/chtml/fonts/woff-v2"),
-    ],
-    REQUIRE: [("require.js", "require.js")],
-    HTML_MANAGER: [
-        ("dist/embed-amd.js", "embed-amd.js"),
-        ("dist/1551f4f60c37af51121f.woff2", "1551f4f60c37af51121f.woff2"),  # its icons
-        ("dist/7a3337626410ca2f4071.woff2", "7a3337626410ca2f4071.woff2"),
-    ],
-}
-TRIES = 3
+WHEEL = "django-static-mathjax==3.2.2.1"  # MathJax 3.2.2 as its authors distribute it, Apache-2.0
+SHA256 = "05ad109fd9e5d9d380c76389689b7f523e9ccb7f7a85c1eb962c7564eac7601d"
+INSIDE, WANTED = "mathjax/static/mathjax/es5/", ("tex-chtml.js", "input/tex/extensions/", "output/chtml/fonts/woff-v2/")
 
 
-def fetch(package: str, folder: Path) -> Path:
-    """The unpacked `package` ("name@version") below `folder`, fetched unless it is there already."""
-    target = folder / package.lstrip("@").replace("/", "-")
-    if target.is_dir():
-        return target
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        command = [shutil.which("npm") or "npm", "pack", "--silent", package]
-        for left in reversed(range(TRIES)):
-            done = subprocess.run(command, cwd=scratch, capture_output=True, text=True, timeout=120)
-            if done.returncode == 0:
-                break
-            if not left:
-                raise OSError((done.stderr.strip().splitlines() or ["npm pack failed"])[-1])
-        with tarfile.open(next(Path(scratch).glob("*.tgz"))) as archive:
-            archive.extractall(scratch, filter="data")
-        (Path(scratch) / "package").rename(target)
-    return target
+def fetch(folder: Path) -> Path:
+    """A static folder below `folder` with MathJax at `offline/mathjax`, fetched unless it is there already.
 
-
-def gather(folder: Path) -> Path:
-    """A static folder below `folder` with everything that the pages load, under `offline/`."""
-    folder.mkdir(parents=True, exist_ok=True)
+    Raises:
+        OSError: where pip cannot get it; nothing is left then.
+    """
     static = folder / "static"
-    for package, parts in WANTED.items():
-        home = fetch(package, folder)
-        for source, target in parts:
-            place = static / "offline" / target
-            place.parent.mkdir(parents=True, exist_ok=True)
-            if (home / source).is_dir():
-                shutil.copytree(home / source, place, dirs_exist_ok=True)
-            else:
-                shutil.copy2(home / source, place)
-    anywidget = Path(find_spec("anywidget").submodule_search_locations[0])
-    shutil.copy2(anywidget / "nbextension" / "index.js", static / "offline" / "anywidget.js")
+    if static.is_dir():
+        return static
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        unpacked = Path(scratch) / "static"
+        with ZipFile(download(Path(scratch))) as wheel:
+            for name in wheel.namelist():
+                if name.removeprefix(INSIDE).startswith(WANTED):
+                    place = unpacked / "offline/mathjax" / name.removeprefix(INSIDE)
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    place.write_bytes(wheel.read(name))
+        unpacked.rename(static)
     return static
 
 
+def download(folder: Path) -> Path:
+    """The wheel, checked by pip."""
+    wanted = folder / "wanted.txt"
+    wanted.write_text(f"{WHEEL} --hash=sha256:{SHA256}\n")
+    options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes"]
+    command = [sys.executable, "-m", "pip", "download", *options, "--dest", folder, "-r", wanted]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    if done.returncode:
+        errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
+        raise OSError(errors[0].removeprefix("ERROR: ") if errors else "pip failed")
+    return next(folder.glob("*.whl"))
+
+
 def use_local_assets(app: Sphinx, config: Config) -> None:
-    """Point MathJax and the widgets at the local copies, or say that there are none."""
+    """Point MathJax and the widgets at the local copies, or say that there is no MathJax."""
+    config.nb_ipywidgets_js = {"widgets.js": {}}
     try:
-        static = gather(Path(app.srcdir) / "node_modules" / ".book")
+        config.html_static_path.append(str(fetch(Path(app.srcdir) / "_build/offline")))
     except (OSError, subprocess.SubprocessError) as error:
-        reason = str(error) or type(error).__name__
-        print(f"offline assets: none ({reason}); pages will load MathJax and widgets from the network", file=sys.stderr)
+        print(f"offline: no MathJax ({error}); pages will load it from the network", file=sys.stderr)
         return
-    config.html_static_path.append(str(static))
     config.mathjax_path = "offline/mathjax/tex-chtml.js"
-    config.nb_ipywidgets_js = {"offline/require.js": {}, "widgets.js": {}, "offline/embed-amd.js": {}}
 
 
 def leave_out_thebe(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:

@@ -37,10 +37,10 @@ class PaperMathDomain(MathDomain):
         self.equations[labelid] = (docname, number)
 
 
-def shown_equations(env: BuildEnvironment) -> set[int]:
-    """Numbers of the paper's equations that some page of the book shows."""
+def find_shown(app: Sphinx, env: BuildEnvironment, changed: list[str]) -> None:
+    """Remember the numbers of the paper's equations that some page of the book shows."""
     pages = (Path(env.doc2path(page)).read_text(encoding="utf-8") for page in env.found_docs)
-    return {int(first or second) for page in pages for first, second in LABEL.findall(page)}
+    env.nca_shown = {int(first or second) for page in pages for first, second in LABEL.findall(page)}
 
 
 def named_equations(text: str) -> Iterator[int]:
@@ -58,7 +58,7 @@ def code_block(fence: re.Match[str]) -> str:
 
 def link_docstring(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
     """Take a docstring as prose, link the equations that it names, and remember which they are."""
-    shown = shown_equations(app.env)
+    shown = app.env.nca_shown
     text = "\n".join(lines)
     app.env.nca_equations[name] = sorted(set(named_equations(text)) & shown)
 
@@ -117,6 +117,7 @@ def remember_equations(app: Sphinx) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_domain(PaperMathDomain, override=True)
     app.connect("builder-inited", remember_equations)
+    app.connect("env-before-read-docs", find_shown)
     app.connect("autodoc-process-docstring", link_docstring, priority=400)  # before napoleon reads the sections
     app.connect("missing-reference", resolve_short_name)
     app.add_post_transform(LinksBack)
