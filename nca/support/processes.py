@@ -1,5 +1,6 @@
 """A function in a process of its own, and the memory that a process holds, as Linux counts it."""
 
+import ctypes
 import multiprocessing
 import re
 from collections.abc import Callable
@@ -34,5 +35,12 @@ def memory_of_process(figure: str, pid: int | str = "self") -> int:
 
 
 def forget_peak() -> None:
-    """Let `VmHWM` of this process begin anew at what it holds now."""
+    """Let `VmHWM` of this process begin anew at what it holds now.
+
+    What the allocator keeps of freed memory goes back to the system first, where it can: what is computed next would
+    use it again, and not be counted.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # the GNU library's alone
+    if trim is not None:
+        trim(0)
     Path("/proc/self/clear_refs").write_text("5")
