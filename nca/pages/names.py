@@ -50,7 +50,7 @@ NAMES = {
     "snr_model_voice": "SNR of the network to the true voice, dB",
     "snr": "SNR to the network, dB",
     "student_tod_ratio": "TOD-R of the student",
-    "student_snr": "SNR to the network, dB",
+    "student_snr": "SNR of the student to the network, dB",
     "student_correlation": "correlation with the exact rows",
     "standardised": "SNR to the network, standardised, dB",
     "snr_change": "change of the SNR, dB",
