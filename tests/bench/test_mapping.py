@@ -27,5 +27,5 @@ def test_memory_is_bounded_and_flat_in_the_number_of_rows(tmp_path):
         assert 0 < line["peak"] <= line["memory"]
         assert 1 <= line["batch"] <= few
         assert line["rows_per_second"] > 0
-    # eight times the rows: memory that grew with them would be eight times as much, and what is counted wavers by a third
+    # memory that grew with the rows would be eight times as much, and what is counted wavers by a third
     assert all(more["peak"] < 2 * fewer["peak"] for fewer, more in (lines[:2], lines[2:]))
