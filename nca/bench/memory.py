@@ -6,8 +6,11 @@ from nca.support import processes
 
 
 def held(device: torch.device) -> int:
-    """Bytes that are held now."""
-    return torch.cuda.memory_allocated(device) if device.type == "cuda" else processes.memory_of_process("VmRSS")
+    """Bytes that are held now, freed memory not among them."""
+    if device.type == "cuda":
+        return torch.cuda.memory_allocated(device)
+    processes.release_freed()
+    return processes.memory_of_process("VmRSS")
 
 
 def forget_peak(device: torch.device) -> None:

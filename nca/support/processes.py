@@ -34,13 +34,16 @@ def memory_of_process(figure: str, pid: int | str = "self") -> int:
     return 1024 * int(kilobytes)
 
 
-def forget_peak() -> None:
-    """Let `VmHWM` of this process begin anew at what it holds now.
+def release_freed() -> None:
+    """Give back to the system what the allocator keeps of freed memory, where it can.
 
-    What the allocator keeps of freed memory goes back to the system first, where it can: what is computed next would
-    use it again, and not be counted.
+    What is computed next would use it again, and would not be counted.
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # the GNU library's alone
     if trim is not None:
         trim(0)
+
+
+def forget_peak() -> None:
+    """Let `VmHWM` of this process begin anew at what it holds now."""
     Path("/proc/self/clear_refs").write_text("5")
