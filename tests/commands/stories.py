@@ -103,17 +103,15 @@ def _pruned(said: Said) -> None:
     assert len(list(records(said.here / "store/mine"))) == 6
 
 
-def _recorded(said: Said) -> None:
-    assert said.code == 0, said.text
-    kept = json.loads((said.here / "results.json").read_text())
-    assert kept["command"] == "nca sweep mine.yml"
-    assert len(kept["runs"]) == 6
+def recorded(file: str, command: str, runs: int) -> Look:
+    """The record holds so many runs, and the command that makes them again."""
 
+    def look(said: Said) -> None:
+        assert said.code == 0, said.text
+        kept = json.loads((said.here / file).read_text())
+        assert (kept["command"], len(kept["runs"])) == (command, runs)
 
-def _kept_network(said: Said) -> None:
-    assert said.code == 0, said.text
-    kept = json.loads((said.here / "book/records/pretrained.json").read_text())
-    assert (kept["command"], len(kept["runs"])) == ("nca sweep notebooks/pretrained.yml", 2)
+    return look
 
 
 def _added(said: Said) -> None:
@@ -128,12 +126,6 @@ def _added(said: Said) -> None:
 def _all_sizes(said: Said) -> None:
     kinds = ("networks-257", "couplings-257", "networks-513", "couplings-513")
     swept("store/forensics", **dict.fromkeys(kinds, 1))(said)
-
-
-def _forensics(said: Said) -> None:
-    assert said.code == 0, said.text
-    kept = json.loads((said.here / "book/records/forensics.json").read_text())
-    assert (kept["command"], len(kept["runs"])) == ("nca sweep notebooks/forensics.yml", 4)
 
 
 def _looked_at(said: Said) -> None:
@@ -188,7 +180,10 @@ STORIES: dict[str, list[tuple[str, Look]]] = {
         ("nca sweep mine.yml --workers 4", swept("store/mine", train=1, couple=1)),
         ("nca sweep mine.yml --set model=DAE,SF --set data=songs", _other_values),
         ("nca sweep mine.yml --prune", _pruned),
-        ('nca record store/mine results.json --add --command "nca sweep mine.yml"', _recorded),
+        (
+            'nca record store/mine results.json --add --command "nca sweep mine.yml"',
+            recorded("results.json", "nca sweep mine.yml", 6),
+        ),
     ],
     "the demo book, tiny": [
         ("nca sweep notebooks/demo.yml", swept("store/demo", train=1, couple=1, runs=1)),
@@ -218,7 +213,7 @@ STORIES: dict[str, list[tuple[str, Look]]] = {
         ("nca sweep notebooks/pretrained.yml", swept("store/pretrained", train=1, keep=1)),
         (
             'nca record store/pretrained book/records/pretrained.json --command "nca sweep notebooks/pretrained.yml"',
-            _kept_network,
+            recorded("book/records/pretrained.json", "nca sweep notebooks/pretrained.yml", 2),
         ),
     ],
     "the recorded grids, tiny: readings and sizes": [
@@ -238,7 +233,7 @@ STORIES: dict[str, list[tuple[str, Look]]] = {
         ("nca sweep notebooks/forensics.yml", _all_sizes),
         (
             'nca record store/forensics book/records/forensics.json --command "nca sweep notebooks/forensics.yml"',
-            _forensics,
+            recorded("book/records/forensics.json", "nca sweep notebooks/forensics.yml", 4),
         ),
     ],
     "the recorded grids, tiny: networks of the future": [

