@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import LogLocator, NullFormatter, NullLocator, ScalarFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
 from nca.pages.figures import COLOURS, Picture, styled
 
@@ -47,7 +47,7 @@ def curves(
         axis.xaxis.set_minor_locator(NullLocator())
         axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         for side in (axis.xaxis, axis.yaxis):
-            side.set_major_formatter(ScalarFormatter())
+            side.set_major_formatter("{x:.12g}")
             side.set_minor_formatter(NullFormatter())
         axis.tick_params(axis="x", labelrotation=45)
     panels[0].set(ylabel=labels[1])

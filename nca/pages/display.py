@@ -7,6 +7,7 @@ from html import escape
 from itertools import pairwise
 from math import floor, log10
 
+import numpy as np
 import pandas as pd
 from IPython.display import HTML
 from numpy.typing import ArrayLike
@@ -20,6 +21,8 @@ PAIRED = {
     "ours": ("paper", "<br><small>paper {}</small>", ""),
 }  # columns, side by side, that share cells: the second, how it stands there, and the name of both
 
+SPAN = 30  # largest over smallest number of a column, above which each has as many figures as it needs
+
 
 def table(frame: pd.DataFrame | pd.Series, caption: str, digits: int = 2, index: bool = True) -> HTML:
     """A table with its caption and a link that downloads it, unrounded and with its columns' own names, as CSV.
@@ -30,7 +33,8 @@ def table(frame: pd.DataFrame | pd.Series, caption: str, digits: int = 2, index:
     Args:
         frame: one row a line.
         caption: names the file as well.
-        digits: decimals of numbers below 10; a column with larger ones has as many figures.
+        digits: decimals of numbers below 10; larger ones have as many figures, and so has the rest of their column
+            where it spans no more than a factor of 30.
         index: whether to show it.
     """
     complete = frame.to_frame() if isinstance(frame, pd.Series) else frame
@@ -89,24 +93,31 @@ def _index(frame: pd.DataFrame) -> Iterator[tuple[str, list[str]]]:
 
 
 def _columns(frame: pd.DataFrame, digits: int) -> Iterator[tuple[str, list[str]]]:
-    """Heading and cells of each column, or of two that share their cells."""
+    """Heading and cells of each column, or of two that share their cells; words are marked, to stand at the left."""
     keys = [key if isinstance(key, tuple) else (key,) for key in frame.columns]
     values = {key: frame.iloc[:, place] for place, key in enumerate(keys)}
     partners = {key: right for key, right in pairwise(keys) if right == (*key[:-1], PAIRED.get(key[-1], ("",))[0])}
     for key in (key for key in keys if key not in partners.values()):
-        places, label = _places(values[key], digits), _heading(key)
-        cells = [escape(_text(value, places)) for value in values[key]]
+        places = _places(values[key], digits)
+        cells = [escape(_text(*each)) for each in zip(values[key], places, strict=True)]
+        kind = "" if any(re.match(r"-?(\d|inf\b)", cell) for cell in cells) else ' class="text"'
+        label: object = key
         if key in partners:
-            added = [escape(_text(value, places)) for value in values[partners[key]]]
+            added = [escape(_text(*each)) for each in zip(values[partners[key]], places, strict=True)]
             _, form, both = PAIRED[key[-1]]
-            label = _heading(key[:-1] if any(key[:-1]) else both)
+            label = key[:-1] if any(key[:-1]) else both
             cells = [cell + (form.format(more) if more else "") for cell, more in zip(cells, added, strict=True)]
-        yield label, [f"<td>{cell}</td>" for cell in cells]
+        yield _heading(label, kind), [f"<td{kind}>{cell}</td>" for cell in cells]
 
 
-def _places(column: pd.Series, digits: int) -> int:
-    most = column.abs().max() if pd.api.types.is_numeric_dtype(column) else 0
-    return max(0, digits - floor(log10(most))) if 10 <= most < float("inf") else digits
+def _places(column: pd.Series, digits: int) -> list[int]:
+    """Decimals of each cell: of numbers from 10 on as many figures, for the whole column unless it spans too much."""
+    if not pd.api.types.is_numeric_dtype(column):
+        return [digits] * len(column)
+    sizes = np.nan_to_num(abs(column.to_numpy(float, na_value=np.nan)), posinf=0)
+    if sizes.max(initial=0) < SPAN * sizes[sizes > 0].min(initial=np.inf):
+        sizes[:] = sizes.max(initial=0)
+    return [max(0, digits - floor(log10(size))) if size >= 10 else digits for size in sizes]
 
 
 def _text(value: object, places: int) -> str:

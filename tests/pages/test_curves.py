@@ -22,3 +22,5 @@ def test_a_panel_a_network_with_dots_means_chance_and_the_paper():
     assert any(list(line.get_xdata()) == [2049] for line in sf.lines)
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["all", "chance", "paper"]
     figure._repr_png_()
+    assert dae.yaxis.get_major_formatter()(0.05) == "0.05"  # beside 0.1, whatever else is on the axis
+    assert dae.xaxis.get_major_formatter()(2_646_000) == "2646000"

@@ -60,8 +60,23 @@ def test_an_interval_stands_in_one_cell_and_what_is_not_there_in_none():
 
 
 def test_large_numbers_have_no_more_figures_than_small_ones():
-    page = BeautifulSoup(table(pd.DataFrame({"a": [0.123, 9.87], "b": [-1234.5, 1.0]}), "x").data, "html.parser")
-    assert [cell.text for cell in page.find_all("td")] == ["0.12", "-1234", "9.87", "1"]
+    page = BeautifulSoup(table(pd.DataFrame({"a": [0.123, 9.87], "b": [-1234.5, 56.7]}), "x").data, "html.parser")
+    assert [cell.text for cell in page.find_all("td")] == ["0.12", "-1234", "9.87", "57"]
+
+
+def test_a_small_ratio_beside_a_large_one_keeps_its_figures_and_its_deviation():
+    wide = pd.DataFrame({"mean": [101.4, 5.47, 0.084, float("inf"), None], "std": [22.6, 1.06, 0.012, 0.0, None]})
+    page = BeautifulSoup(table(wide, "x", index=False).data, "html.parser")
+    cells = [cell.text.replace("\u00a0", " ") for cell in page.find_all("td")]
+    assert cells == ["101 ± 23", "5.47 ± 1.06", "0.08 ± 0.01", "inf ± 0.00", ""]
+
+
+def test_words_are_marked_to_stand_at_the_left_and_numbers_however_written_are_not():
+    rows = pd.DataFrame({"song": ["Idle Ferry", "7 Days"], "mask": ["yes", "no"], "x": ["1 ± 2", ""], "y": [-1.0, 2.0]})
+    rows["inf"] = [float("inf"), float("-inf")]
+    page = BeautifulSoup(table(rows, "Words", index=False).data, "html.parser")
+    assert [cell.text for cell in page.thead.find_all(class_="text")] == ["mask"]
+    assert [cell.text for cell in page.tbody.find_all(class_="text")] == ["yes", "no"]
 
 
 def test_a_song_called_like_markup_stays_text_in_tables_and_players():
