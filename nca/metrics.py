@@ -103,15 +103,19 @@ def diagonal_profile(matrix: Tensor) -> Tensor:
     index = torch.arange(bins, device=matrix.device)
     distance = (index[:, None] - index[None, :]).abs().flatten()
     sums = matrix.new_zeros(*matrix.shape[:-2], bins).index_add(-1, distance, matrix.abs().flatten(-2))
-    return sums / torch.bincount(distance, minlength=bins)
+    return sums / _entries_at_distances(bins, matrix.device)
 
 
 def octave_profile(matrix: Tensor) -> Tensor:
     """Mean magnitude `(..., octaves)` on the diagonal, at distance 1 from it, at 2 and 3, at 4 to 7, and so on."""
     bins = matrix.shape[-1]
-    profile = diagonal_profile(matrix)
-    entries = 2 * (bins - torch.arange(bins, device=matrix.device))
-    entries[0] = bins
+    profile, entries = diagonal_profile(matrix), _entries_at_distances(bins, matrix.device)
     edges = [0, *(2**k for k in range(bins.bit_length()) if 2**k < bins), bins]
     means = [(profile[..., a:b] * entries[a:b]).sum(-1) / entries[a:b].sum() for a, b in pairwise(edges)]
     return torch.stack(means, -1)
+
+
+def _entries_at_distances(bins: int, device: torch.device) -> Tensor:
+    entries = 2 * (bins - torch.arange(bins, device=device))
+    entries[0] = bins
+    return entries

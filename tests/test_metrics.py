@@ -152,6 +152,57 @@ def test_a_diagonal_matrix_has_an_infinite_ratio_whatever_its_entries():
     assert torch.equal(matrix, kept)
 
 
+@pytest.mark.parametrize(
+    "measure",
+    [tod_ratio, shuffled_tod_ratios, diagonal_profile, octave_profile, correlation, null_space_share, snr],
+)
+def test_every_measure_of_a_batch_is_that_of_each_matrix(measure):
+    matrices, others = torch.randn(2, 3, 2, 7, 7, generator=torch.Generator().manual_seed(0))
+    two = measure in (correlation, null_space_share, snr)
+    whole = measure(matrices, others) if two else measure(matrices)
+    for place in np.ndindex(3, 2):
+        alone = measure(matrices[place], others[place]) if two else measure(matrices[place])
+        torch.testing.assert_close(whole[place], alone, rtol=1e-6, atol=1e-6)
+
+
+def test_si_sdr_of_a_batch_is_that_of_each_waveform():
+    references, estimates = torch.randn(2, 3, 2, 50, generator=torch.Generator().manual_seed(0))
+    whole = si_sdr(references, estimates)
+    for place in np.ndindex(3, 2):
+        torch.testing.assert_close(whole[place], si_sdr(references[place], estimates[place]))
+
+
+@pytest.mark.parametrize("measure", [tod_ratio, diagonal_profile, octave_profile])
+def test_what_is_measured_stays_on_the_matrixs_device(measure):
+    assert measure(torch.ones(6, 6, device="meta")).device.type == "meta"
+
+
+def test_a_hundred_shuffles_from_seed_0_are_drawn_unless_told_otherwise():
+    matrix = torch.randn(6, 6, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(shuffled_tod_ratios(matrix), shuffled_tod_ratios(matrix, draws=100, seed=0))
+
+
+def test_ratios_are_of_double_precision_whatever_is_measured():
+    matrix = torch.full((300, 300), 0.1)
+    assert tod_ratio(matrix).item() == pytest.approx(chance_tod_ratio(300), rel=1e-12)
+    assert shuffled_tod_ratios(matrix, 1).item() == pytest.approx(chance_tod_ratio(300), rel=1e-12)
+    assert correlation(matrix + torch.eye(300), torch.eye(300)).item() == pytest.approx(1, rel=1e-9)
+    assert {each.dtype for each in (snr(matrix, 2 * matrix), si_sdr(matrix[0], matrix[1]))} == {torch.float64}
+
+
+def test_only_square_matrices_have_a_tod_ratio():
+    for shape in ((3,), (2, 3), (3, 2, 3)):
+        with pytest.raises(ParameterError, match=r"square matrices, not for shape \(" + str(shape[0])):
+            tod_ratio(torch.ones(shape))
+
+
+def test_half_of_a_waveform_in_the_estimate_is_0_db_and_nothing_of_it_minus_infinity():
+    voice, other = torch.tensor([1.0, 1, -1, -1]), torch.tensor([1.0, -1, 1, -1])
+    assert si_sdr(voice, voice + other).item() == pytest.approx(0, abs=1e-12)
+    assert si_sdr(voice, other).item() == -math.inf
+    assert si_sdr(voice, 0 * voice).item() == -math.inf
+
+
 def test_silence_and_zeros_are_a_number_infinity_or_nan_by_name():
     voice, zeros = spectra(), torch.zeros(12, 12, dtype=torch.float64)
     assert snr(voice, 0 * voice).item() == pytest.approx(0)
