@@ -98,7 +98,7 @@ def survey(
     _check(jobs, batch, starts)
     each = footprint(jobs[0], strategies, device, starts)
     size = min(batch or batch_size(each, device), len(jobs))
-    print(f"{len(jobs)} segments, {size} at a time, at most {each * size / 1e9:.2f} GB")
+    print(f"segments: {len(jobs)}, {size} at a time, in at most {each * size / 1e9:.2f} GB")
     work = partial(_survey_batch, strategies=strategies, iterations=iterations, starts=starts, device=device, keep=keep)
     return list(tqdm(in_batches(work, jobs, size), total=len(jobs), unit="segment"))
 

@@ -103,6 +103,14 @@ def test_every_value_of_the_papers_tables_is_seen(width: int, visit: Callable[..
 
 
 @built
+def test_values_below_each_other_stand_at_the_left_beneath_their_headings(visit: Callable[..., Watched]) -> None:
+    page = visit(RESULTS, viewport=PHONE).page
+    page.wait_for_timeout(300)
+    sides = "cells => cells.map(cell => getComputedStyle(cell).textAlign)"
+    assert set(page.locator("article .stacked td").evaluate_all(sides)) == {"left"}
+
+
+@built
 def test_pointing_at_a_term_shows_its_definition_and_escape_hides_it(visit: Callable[..., Watched]) -> None:
     watched = visit(FRONT)
     term = watched.page.locator("article a.term", has_text="TOD-R").first
