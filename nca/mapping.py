@@ -35,11 +35,11 @@ def frame_mappings(model: Network, mixture: Tensor) -> Iterator[FrameMapping]:
     """
     _, chain = prepare_chain(model, mixture)
     opened = gates(chain, mixture)
-    identity = torch.eye(mixture.shape[-2], dtype=mixture.dtype, device=mixture.device)
+    identity = torch.eye(mixture.shape[-2]).to(mixture)
     for t in range(mixture.shape[-1]):
         D = [each[:, t : t + 1] for each in opened]
         c = transmit(chain, iter(D), torch.zeros_like(mixture[:, :1]), biased=True)
-        yield FrameMapping(transmit(chain, iter(D), identity), c.squeeze(-1))
+        yield FrameMapping(transmit(chain, iter(D), identity), c[:, 0])
 
 
 @torch.no_grad()
@@ -116,7 +116,7 @@ def _mean(chain: Chain, opened: list[Tensor]) -> Tensor:
         return torch.diag_embed(own.mean(-1)) + _mean(chain[0].chain, [*inner, last * own])
     plain = [part for part in chain if isinstance(part, Layer)]
     if len(plain) < len(chain):
-        return _sum_of_products(chain, opened) / frames
+        return _sum_of_products(chain, opened, frames) / frames
     if len(plain) == 1:
         return opened[-1].mean(-1, keepdim=True) * plain[0].weight
     if len(plain) == 2:
@@ -125,19 +125,20 @@ def _mean(chain: Chain, opened: list[Tensor]) -> Tensor:
     return _sum_over_frames(plain, opened) @ plain[0].weight / frames
 
 
-def _sum_of_products(chain: Chain, opened: list[Tensor]) -> Tensor:
+def _sum_of_products(chain: Chain, opened: list[Tensor], frames: int) -> Tensor:
     """Sum over frames of C_t `(..., out, bins)`, each by products of complete matrices."""
-    bins = flat(chain)[0].weight.shape[-1]
-    identity = torch.eye(bins, dtype=opened[0].dtype, device=opened[0].device)
-    frames = range(opened[-1].shape[-1])
-    return sum(transmit(chain, iter([D[..., t : t + 1] for D in opened]), identity) for t in frames)  # type: ignore[return-value]
+    first = flat(chain)[0].weight
+    identity = torch.eye(first.shape[-1]).to(first)
+    return sum(transmit(chain, iter([D[..., t : t + 1] for D in opened]), identity) for t in range(frames))  # type: ignore[return-value]
 
 
 def _sum_over_frames(chain: list[Layer], opened: list[Tensor]) -> Tensor:
     """Sum over frames of D_L W_L ... W_2 D_1 `(..., out, width)`, for a batch of segments or models."""
     batch = opened[-1].shape[:-2]
-    weights = [W.expand(*batch, *W.shape[-2:]).flatten(0, -3) if batch else W[None] for W, _, _ in chain]
-    gating = [D.expand(*batch, *D.shape[-2:]).flatten(0, -3) if batch else D[None] for D in opened]
+    weights, gating = (
+        [each.expand(*batch, *each.shape[-2:]).reshape(-1, *each.shape[-2:]) for each in matrices]
+        for matrices in ([W for W, _, _ in chain], opened)
+    )
     sums = [_sum_of_one([W[i] for W in weights], [D[i] for D in gating]) for i in range(batch.numel())]
     return torch.stack(sums).reshape(*batch, *sums[0].shape)
 
@@ -145,9 +146,9 @@ def _sum_over_frames(chain: list[Layer], opened: list[Tensor]) -> Tensor:
 def _sum_of_one(weights: list[Tensor], opened: list[Tensor]) -> Tensor:
     """The sum for one segment and one model; each frame's product runs over its open units only."""
     total = weights[-1].new_zeros(weights[-1].shape[0], weights[0].shape[0])
-    for t in range(opened[0].shape[-1]):
-        units = [D[:, t].nonzero().squeeze(-1) for D in opened]
-        product = opened[-1][units[-1], t].unsqueeze(-1) * weights[-1][units[-1][:, None], units[-2]]
+    for t, last in enumerate(opened[-1].mT):
+        units = [D[:, t].nonzero().flatten() for D in opened]
+        product = last[units[-1], None] * weights[-1][units[-1][:, None], units[-2]]
         for depth in range(len(weights) - 2, 0, -1):
             product = product @ weights[depth][units[depth][:, None], units[depth - 1]]
         total[units[-1][:, None], units[0]] += product

@@ -128,11 +128,11 @@ def _affine(where: str, module: nn.Linear | nn.BatchNorm1d) -> Layer:
     """A Linear, or a BatchNorm1d in inference mode, as a layer without a ReLU."""
     if isinstance(module, nn.Linear):
         bias = module.weight.new_zeros(module.out_features) if module.bias is None else module.bias
-        return Layer(module.weight, bias.unsqueeze(-1), False)
+        return Layer(module.weight, bias[:, None], False)
     if module.running_mean is None or module.running_var is None:
         _refuse(f"{where} is a BatchNorm1d without running statistics, which no matrix stands for")
     gain = (module.running_var + module.eps).rsqrt()
     gain = gain if module.weight is None else gain * module.weight
     shift = -module.running_mean * gain
     shift = shift if module.bias is None else shift + module.bias
-    return Layer(gain.diag(), shift.unsqueeze(-1), False)
+    return Layer(gain.diag(), shift[:, None], False)

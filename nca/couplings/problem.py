@@ -175,7 +175,7 @@ def initial_matrix(
     if initial == "zeros":
         return like.new_zeros(*batch, rows, columns)
     if initial == "identity":
-        return torch.eye(rows, columns, dtype=like.dtype, device=like.device).repeat(*batch, 1, 1)
+        return torch.eye(rows, columns).to(like).repeat(*batch, 1, 1)
     raise ParameterError(f"initial is {initial!r}; choose one of normal, zeros, identity.")
 
 
