@@ -98,7 +98,8 @@ def mean_jacobian(model: Network, mixture: Tensor) -> Couplings:
     Raises:
         ParameterError, DataError: see :func:`nca.couplings.problem.prepare_chain`.
     """
-    (x, y, _), chain = prepare_chain(model, mixture)
+    (x, y, batch), chain = prepare_chain(model, mixture)
+    x = x.expand(*batch, *x.shape[-2:])  # a derivative for each model of a batch, not their sum
     with torch.enable_grad():
         inputs = y.detach().requires_grad_(), x.detach().requires_grad_()
         voice = apply_decoded(model, *inputs)

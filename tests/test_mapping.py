@@ -6,11 +6,14 @@ import pytest
 import torch
 from samples import spectra, trained_like
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
+import nca
 from nca.couplings import linear_composition
 from nca.couplings.network import decode, makes_voice
 from nca.data import real_song
 from nca.mapping import frame_mappings, mean_jacobian, mean_mapping, offset_share, offsets
+from nca.models import stacked
 from nca.spectra import analyse, profile
 
 
@@ -57,9 +60,16 @@ def test_offsets_are_those_of_the_frames_and_vanish_without_biases(model):
 
 def test_a_batch_of_segments_and_models(model):
     segments = spectra(batch=(2,))
-    found = mean_mapping(model, segments).matrix
-    for i in range(2):
-        torch.testing.assert_close(found[i], mean_mapping(model, segments[i]).matrix)
+    models = [model, trained_like(model.name, seed=4)]
+    for mean in (mean_mapping, mean_jacobian):
+        for i, found in enumerate(mean(model, segments).matrix):
+            torch.testing.assert_close(found, mean(model, segments[i]).matrix)
+        for mixture, shape in ((segments[0], (2,)), (segments[:, None], (2, 2))):
+            found = mean(stacked(models), mixture).matrix
+            assert found.shape == (*shape, 12, 12)
+            torch.testing.assert_close(
+                found.flatten(0, -3)[:2], torch.stack([mean(each, segments[0]).matrix for each in models])
+            )
 
 
 def test_without_relus_every_frame_is_the_linear_composition():
@@ -70,14 +80,38 @@ def test_without_relus_every_frame_is_the_linear_composition():
     assert all(torch.allclose(m.matrix, expected) for m in frame_mappings(net, mixture))
 
 
-@pytest.mark.parametrize("widths", [(5, 7, 4, 3), (4, 9, 2, 6, 5)])
-def test_layers_of_any_width(widths):
+def chain(*widths):
+    """A Sequential of Linear and ReLU in float64, of these widths."""
     torch.manual_seed(3)
-    net = nn.Sequential(*[each for a, b in pairwise(widths) for each in (nn.Linear(a, b), nn.ReLU())]).double()
-    mixture = spectra(widths[0], 30)
-    expected = torch.stack([m.matrix for m in frame_mappings(net, mixture)]).mean(0)
-    assert expected.abs().max() > 0
-    torch.testing.assert_close(mean_mapping(net, mixture).matrix, expected)
+    return nn.Sequential(*[each for a, b in pairwise(widths) for each in (nn.Linear(a, b), nn.ReLU())]).double()
+
+
+def blocks_between(bins, inner, out):
+    """Residual blocks, which are narrower within, before a layer and after it."""
+    torch.manual_seed(3)
+    wide, narrow = (nca.Residual(nn.Linear(side, inner), nn.ReLU(), nn.Linear(inner, side)) for side in (bins, out))
+    return nn.Sequential(wide, nn.ReLU(), nn.Linear(bins, out), narrow, nn.ReLU()).double()
+
+
+@pytest.mark.parametrize(
+    "net", [chain(5, 4), chain(5, 7, 6), chain(5, 7, 4, 3), chain(5, 9, 2, 6, 5), blocks_between(5, 2, 3)]
+)
+def test_layers_of_any_width(net):
+    mixture = spectra(5, 30, batch=(2,))
+    found = mean_mapping(net, mixture).matrix
+    for i in range(2):
+        expected = torch.stack([m.matrix for m in frame_mappings(net, mixture[i])]).mean(0)
+        assert expected.abs().max() > 0
+        torch.testing.assert_close(found[i], expected)
+
+
+@pytest.mark.parametrize(("name", "passes", "products"), [("DAE", 7, 1), ("residual-DAE", 9, 1), ("MSS-DAE", 12, 20)])
+def test_the_mean_costs_one_product_of_matrices_or_those_of_the_open_units(name, passes, products):
+    """Beside the passes of all frames through a layer; products over all units would be 81 for the MSS-DAE."""
+    model, mixture = trained_like(name, 32), spectra(32, 40)
+    with FlopCounterMode(display=False) as counter:
+        mean_mapping(model, mixture)
+    assert counter.get_total_flops() <= 2 * 32**2 * (passes * 40 + products * 32)
 
 
 def test_one_layer_and_closed_units():
