@@ -8,8 +8,9 @@ from torch import nn
 
 from nca.couplings import compositional, descent, equaliser, identity, least_squares, linear_composition, ridge, student
 from nca.couplings.chain import layers
-from nca.couplings.compositional import GatedLayer, backward, forward
+from nca.couplings.compositional import CompositionalDescent, GatedLayer, backward, forward
 from nca.couplings.problem import random_matrix
+from nca.couplings.student import StudentDescent
 from nca.errors import DataError, ParameterError
 from nca.mapping import mean_mapping
 from nca.models import Layer, gates
@@ -214,10 +215,15 @@ def test_bad_input_is_a_named_error(strategy):
             strategy(model, mixture.clone().index_fill_(1, torch.tensor([2]), broken))
     with pytest.raises(ParameterError, match="iterations is 0"):
         strategy(model, mixture, iterations=0)
-    with pytest.raises(ParameterError, match="learning_rate is -1"):
-        strategy(model, mixture, learning_rate=-1)
+    for rate in (-1, 0):
+        with pytest.raises(ParameterError, match=f"learning_rate is {rate}"):
+            strategy(model, mixture, learning_rate=rate)
     with pytest.raises(ParameterError, match="one for each of the 1"):
         strategy(model, mixture, seed=[1, 2])
+    for seeds in (-1, 2**55, [0, -1], [2**55, 0]):
+        with pytest.raises(ParameterError, match=r"whole number from 0 to 2\^55 - 1"):
+            strategy(model, mixture.expand(np.size(seeds), 12, 7), seed=seeds)
+    assert strategy(model, mixture, iterations=1, seed=2**55 - 1).matrix.isfinite().all()
 
 
 def test_unknown_readings_are_named_errors():
@@ -262,11 +268,16 @@ def test_a_bar_is_shown_where_it_is_asked_for_alone(progress, capsys):
 
 
 @pytest.mark.parametrize("strategy", [student, compositional])
-def test_the_papers_settings_are_the_defaults(strategy):
+def test_the_papers_settings_are_the_defaults(strategy, capsys):
     """600 iterations of Adam at 4e-4 (Sec. 4.2), written out and left out."""
     model, mixture = trained_like("DAE", 5), spectra(5, 3)
     found, written = strategy(model, mixture), strategy(model, mixture, iterations=600, learning_rate=4e-4)
     assert found.loss.shape == (600,)
+    assert found.strategy == strategy.__name__
+    assert not capsys.readouterr().err  # no bar
+    descends = {student: StudentDescent, compositional: CompositionalDescent}[strategy](model, mixture, descent.adam())
+    assert torch.equal(descends.run(2), found.loss[:2])
+    assert not capsys.readouterr().err
     assert torch.equal(found.matrix, written.matrix)
     assert not torch.equal(found.matrix, strategy(model, mixture, learning_rate=1e-4).matrix)
     assert descent.adam()([torch.ones(1)]).defaults["lr"] == 4e-4
@@ -274,6 +285,8 @@ def test_the_papers_settings_are_the_defaults(strategy):
 
 def test_random_matrices_are_scaled_by_their_columns_and_are_never_anothers():
     like = torch.zeros((), dtype=torch.float64)
+    of_seed_and_stream = torch.randn(4, 16, generator=torch.Generator().manual_seed(5 * 256 + 3)).double() / 4
+    assert torch.equal(random_matrix(4, 16, torch.Size(), 5, 3, like), of_seed_and_stream)  # those of every record
     wide = random_matrix(300, 1200, torch.Size(), 0, 0, like)
     assert wide.std().item() == pytest.approx(1200**-0.5, rel=0.02)
     drawn = {

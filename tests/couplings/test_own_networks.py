@@ -1,6 +1,7 @@
 """Never another network than the one given: what is taken is exactly what the network computes, or refused by name."""
 
 import re
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -8,10 +9,12 @@ import torch
 from samples import spectra, trained_like
 from torch import nn
 from torch.func import jacrev
+from torch.nn.modules.module import register_module_forward_hook
 
 from nca.analysis.strategies import by_strategy
 from nca.couplings import compositional, equaliser, least_squares, linear_composition, ridge, student
-from nca.couplings.network import decode, makes_voice
+from nca.couplings.chain import layers
+from nca.couplings.network import cannot_take, check_ready, decode, makes_voice
 from nca.couplings.problem import prepare_chain, prepare_problem
 from nca.errors import DataError, ParameterError
 from nca.mapping import frame_mappings, mean_jacobian, mean_mapping, offset_share, offsets
@@ -159,8 +162,76 @@ def test_what_can_be_folded_is_and_the_rest_passed_through():
         torch.testing.assert_close(torch.stack(made, -1), rows)
         readings = {"gate": "published", "bias": "row"} if depth == 3 else {}
         assert compositional(network, spectra(), iterations=2, **readings).matrix.shape == (12, 12)
+    alone = plain(a, nn.Linear(12, 12), nn.Linear(12, 12)), plain(nn.Linear(12, 12), b, nn.Linear(12, 12), nn.ReLU())
+    assert [len(layers(network)) for network in alone] == [2, 2]  # a norm is folded once, two Linears never are
     last = plain(nn.Linear(12, 12), nn.ReLU(), a)
     torch.testing.assert_close(propagate(prepare_chain(last, spectra())[1], spectra()), last(spectra().mT).mT)
+
+
+@pytest.mark.parametrize("lacking", [["running_mean"], ["running_var"], ["running_mean", "running_var"]])
+def test_a_norm_without_its_statistics_is_a_named_error(lacking):
+    norm = nn.BatchNorm1d(12)
+    for name in lacking:
+        setattr(norm, name, None)
+    with pytest.raises(ParameterError, match="Module 0 of the Sequential is a BatchNorm1d without running statistics"):
+        layers(plain(norm, nn.Linear(12, 12)))
+
+
+def test_what_holds_no_numbers_or_is_in_training_has_no_layers_whatever_else_it_holds():
+    cases = {
+        "is on the meta device": nn.Sequential(nn.Linear(12, 12), nn.Linear(12, 12, device="meta")),
+        "has lazy layers": nn.Sequential(nn.Linear(12, 12), nn.LazyLinear(12)),
+        "holds a Dropout in training mode": nn.Sequential(nn.Linear(12, 12), nn.Dropout()),
+        "holds a BatchNorm1d in training mode": nn.Sequential(nn.Linear(12, 12), nn.BatchNorm1d(12)),
+    }
+    for words, network in cases.items():
+        with pytest.raises(ParameterError, match=words):
+            layers(network)
+
+
+def test_a_recurrent_network_is_ready_unless_it_drops_units_in_training():
+    check_ready(nn.GRU(3, 3))
+    check_ready(nn.GRU(3, 3, 2, dropout=0.5).eval())
+    with pytest.raises(ParameterError, match=r"holds a GRU in training mode; call \.eval"):
+        check_ready(nn.GRU(3, 3, 2, dropout=0.5))
+
+
+def test_whose_output_is_the_voice():
+    networks = trained_like("DAE"), trained_like("MSS-DAE"), trained_like("SF"), plain(), torch.sqrt
+    assert [makes_voice(network) for network in networks] == [True, True, False, True, True]
+
+
+@contextmanager
+def altered(change):
+    """What every Sequential makes is changed on its way out, which no look at the modules shows."""
+    hook = register_module_forward_hook(lambda module, _, made: change(made) if type(module) is nn.Sequential else None)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+@pytest.mark.parametrize("unit", [1e-4, 1, 1e4])
+def test_layers_that_do_not_make_the_networks_output_are_refused_beyond_rounding(unit):
+    """The tolerance is half the digits of the output's largest entry."""
+    network, mixture = plain(nn.Linear(12, 12, bias=False), nn.ReLU()), unit * spectra()
+    half = torch.finfo(mixture.dtype).eps ** 0.5
+    with altered(lambda made: made * (1 + half / 2)):
+        prepare_chain(network, mixture)
+    with altered(lambda made: made * (1 + 2 * half)), pytest.raises(ParameterError, match="chain of its layers is not"):
+        prepare_chain(network, mixture)
+
+
+def test_an_output_that_cancels_is_compared_as_exactly_as_its_sums_are():
+    """Where it should be zero, it may be as far from it as a sum over the bins is rounded."""
+    network, mixture = plain(nn.Linear(12, 12, bias=False)), 1e6 * spectra()
+    network[0].weight.zero_()
+    rounding = 12 * torch.finfo(mixture.dtype).eps * mixture.max()
+    with altered(lambda made: made + rounding / 2):
+        prepare_chain(network, mixture)
+    with altered(lambda made: made + 2 * rounding), pytest.raises(ParameterError, match="chain of its layers is not"):
+        prepare_chain(network, mixture)
+    assert (prepare_chain(network, 0 * mixture)[0].output == 0).all()  # silence is met exactly
 
 
 def test_one_relu_used_twice_counts_twice():
@@ -193,6 +264,20 @@ def test_what_cannot_speak_is_told_how(strategy):
         strategy(broken, mixture)
 
 
+@pytest.mark.parametrize("shape", [(12,), (11, 7), (2, 11, 7), (2, 12, 0), (2, 7, 12)])
+def test_a_mixture_of_another_shape_is_told_how_to_be_turned_where_that_helps(shape):
+    with pytest.raises(ParameterError, match=r"\(\.\.\., 12 bins, at least one frame\)") as error:
+        prepare_problem(plain(), torch.ones(shape, dtype=torch.float64))
+    hint = "; it is transposed, give mixture.mT" if shape == (2, 7, 12) else ""
+    assert str(error.value).endswith(f"not {shape}{hint}.")
+
+
+@pytest.mark.parametrize("sign", ["Torch not compiled with CUDA enabled", "Found no NVIDIA driver on your system", "?"])
+def test_a_failed_call_speaks_of_a_gpu_where_its_error_does(sign):
+    words = "move it to where the mixture is" if sign != "?" else "wrap it in a function"
+    assert words in str(cannot_take(spectra(), RuntimeError(sign)))
+
+
 def test_the_student_names_what_a_function_does_wrong():
     mixture = spectra()
     with pytest.raises(ParameterError, match=r"cannot take a mixture \(12, 7\) .*wrap it"):
@@ -203,6 +288,10 @@ def test_the_student_names_what_a_function_does_wrong():
         student(torch.fft.fft, mixture)
     with pytest.raises(ParameterError, match=r"gives torch\.int64"):
         student(lambda x: (x > 0.5).long(), mixture)
+    with pytest.raises(ParameterError, match=r"not \(7,\); wrap it"):
+        student(lambda x: x[0], mixture)
+    with pytest.raises(DataError, match="output is not finite"):
+        student(lambda x: x / (x - x[0, 0]), mixture)
     with pytest.raises(ParameterError, match="not tuple"):
         student(lambda x: (x, x), mixture)
     recurrent = nn.GRU(12, 12).double().requires_grad_(False)

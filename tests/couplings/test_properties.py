@@ -12,6 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from samples import spectra, trained_like
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode
 
 from nca.couplings import compositional, l1_optimum, least_squares, load_matrices, ridge, student
 from nca.couplings.compositional import CompositionalDescent
@@ -22,7 +25,7 @@ from nca.couplings.student import StudentDescent
 from nca.errors import DataError, ParameterError
 from nca.mapping import mean_mapping
 from nca.metrics import chance_tod_ratio, correlation, null_space_share, snr, tod_ratio
-from nca.models import MODELS
+from nca.models import MODELS, Separator, stacked
 from nca.support.precision import aligned_frames
 
 ROOT = Path(__file__).parents[2]
@@ -278,8 +281,75 @@ def test_the_gates_start_opens_every_row_as_often_as_its_unit(model, gate, bias)
     assert name.endswith("gates start)")
 
 
+def test_the_gates_start_of_layers_that_narrow():
+    net, mixture = network((12, 9, 5), 1), spectra(frames=20)
+    hidden = net[:2](mixture.mT)
+    first, last = ((each > 0).double().mean(0)[:, None] for each in (hidden, net[2:](hidden)))
+    assert 0 < first.mean() < 1
+    assert last.mean() > 0
+    found = CompositionalDescent(net, mixture, adam(), "published", "row", initial="gates").matrix()
+    torch.testing.assert_close(found, (last * net[2].weight) @ (first * net[0].weight), rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("strategy", [student, compositional])
+def test_a_batch_of_models_is_its_models(model, strategy):
+    models, mixture = [model, trained_like(model.name, seed=4)], spectra()
+    batch = strategy(stacked(models), mixture, iterations=5, seed=[1, 2])
+    for i, each in enumerate(models):
+        alone = strategy(each, mixture, iterations=5, seed=i + 1)
+        torch.testing.assert_close(batch.matrix[i], alone.matrix, rtol=1e-9, atol=1e-11)
+        torch.testing.assert_close(batch.loss[i], alone.loss, rtol=1e-9, atol=1e-11)
+
+
+class Matrices(TorchDispatchMode):
+    """The memories of at least so many bytes that operations return, by address."""
+
+    def __init__(self, size):
+        super().__init__()
+        self.size, self.seen = size, set()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        made = function(*args, **(kwargs or {}))
+        for each in tree_leaves(made):
+            if isinstance(each, torch.Tensor) and each.untyped_storage().nbytes() >= self.size:
+                self.seen.add(each.untyped_storage().data_ptr())
+        return made
+
+
+@pytest.mark.parametrize("kind", [StudentDescent, CompositionalDescent])
+def test_a_step_makes_no_matrix_beside_those_that_are_held(model, kind):
+    """Of N x N, the model's own included: eight a layer, and for the student four in all."""
+    descent = kind(model, spectra(frames=3), adam())
+    descent.run(1)
+    owners = [descent.C] if kind is StudentDescent else [layer.P for layer in descent.layers]
+    held = [each for owner in owners for each in (owner.master, owner.gradient)]
+    held += [each for state in descent.optimizer.state.values() for each in state.values()]
+    if kind is CompositionalDescent:
+        held += [each for layer in descent.layers for each in (layer.W, layer.biased, layer.gated, layer.open)]
+    with Matrices(16 * 16 * 8) as matrices:
+        descent.run(2)
+    assert matrices.seen <= {each.untyped_storage().data_ptr() for each in held}
+    assert matrices.seen
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4])
+def test_a_gradient_costs_the_products_that_it_is_said_to(depth):
+    """Two of N x N by N x N a layer, and three of N x N by N x T, of which the first layer needs but two."""
+    model = Separator(16, depth).double().requires_grad_(False)
+    descents = [kind(model, spectra(16, 5), adam()) for kind in (StudentDescent, CompositionalDescent)]
+    for descent, products in zip(descents, (2 * 5, depth * (2 * 16 + 3 * 5) - 5), strict=True):
+        with FlopCounterMode(display=False) as counter:
+            descent.differentiate()
+        assert counter.get_total_flops() == 2 * 16**2 * products
+
+
 def test_starts_are_what_they_say_and_others_named_errors():
     model, mixture = trained_like("DAE"), spectra()
+    for initial, name in (("zeros", "zero"), ("identity", "identity")):
+        found, start = student(model, spectra(batch=(2,)), iterations=1, initial=initial), float(initial == "identity")
+        E = (decode(model, spectra(batch=(2,))) - start * spectra(batch=(2,))).abs().sum((-2, -1))
+        torch.testing.assert_close(found.loss, E[:, None])
+        assert found.strategy == f"student ({name} start)"
     assert (StudentDescent(model, mixture, adam(), "zeros").matrix() == 0).all()
     assert torch.equal(StudentDescent(model, mixture, adam(), "identity").matrix(), torch.eye(12).double())
     (W, b, _), *_ = model.layers

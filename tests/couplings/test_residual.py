@@ -193,6 +193,43 @@ def test_the_gates_start_is_the_share_of_frames_in_which_units_are_open():
     torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-9)
 
 
+def opened_shares(net, mixture):
+    """Per Linear the share of frames in which what it makes passes all ReLUs up to the next Linear."""
+    passed = []
+
+    def look(module, _, made):
+        if isinstance(module, nn.Linear):
+            passed.append(torch.ones_like(made))
+        elif isinstance(module, nn.ReLU):
+            passed[-1] = passed[-1] * (made > 0)
+
+    hooks = [module.register_forward_hook(look) for module in net.modules()]
+    net(mixture.mT)
+    for hook in hooks:
+        hook.remove()
+    return [each.mean(0).unsqueeze(-1) for each in passed]
+
+
+def weighted(module, shares):
+    """Eq. (17) with a factor for each row of each weight, and the identity added by each nca.Residual."""
+    C = torch.eye(12, dtype=torch.float64)
+    for child in module:
+        if isinstance(child, nn.Linear):
+            C = shares.pop(0) * child.weight @ C
+        elif isinstance(child, nn.Sequential):
+            C = weighted(child, shares) @ C + (C if isinstance(child, nca.Residual) else 0)
+    return C
+
+
+@pytest.mark.parametrize("name", [name for name in KINDS if name not in ("folded", "not square")])
+def test_the_gates_start_counts_the_relu_of_a_block_for_its_last_layer(name):
+    net, mixture = network(name), spectra(frames=20, batch=(2,))
+    expected = torch.stack([weighted(net, opened_shares(net, each)) for each in mixture])
+    for gate, bias in READINGS:
+        found = CompositionalDescent(net, mixture, adam(), gate, bias, initial="gates").matrix()
+        torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-9)
+
+
 class Halved(nca.Residual):
     def forward(self, x):
         return super().forward(x) / 2
