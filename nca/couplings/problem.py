@@ -187,8 +187,8 @@ def random_matrix(rows: int, columns: int, batch: torch.Size, seeds: Seeds, stre
     """
     given = _spread(seeds, batch)
     matrices = torch.empty(len(given), rows, columns)
-    for matrix, seed in zip(matrices, given, strict=True):
-        torch.randn(rows, columns, generator=torch.Generator().manual_seed((seed << 8) + stream), out=matrix)
+    for index, seed in enumerate(given):
+        torch.randn(rows, columns, generator=torch.Generator().manual_seed((seed << 8) + stream), out=matrices[index])
     return matrices.div_(columns**0.5).reshape(*batch, rows, columns).to(like)
 
 
