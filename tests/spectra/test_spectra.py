@@ -330,6 +330,34 @@ def test_a_store_moves_to_a_device_only_where_it_fits(tmp_path, monkeypatch, pre
         np.testing.assert_array_equal(_moved(frames, torch.device("cpu")), frames)
 
 
+def test_a_song_is_compared_piece_by_piece_and_by_itself(tmp_path, monkeypatch):
+    monkeypatch.setattr("nca.spectra.store.PIECE", 1000)
+    build_store([song(1), song(2, 1000)], SMALL, tmp_path, workers=1)
+    assert len(open_store(tmp_path, verify=True).songs) == 2
+
+
+def test_frames_that_are_not_there_are_an_error_whichever_end_they_lie_beyond(tmp_path):
+    frames = build_store([song(1)], SMALL, tmp_path, workers=1).mixture
+    assert (frames[np.array([[0, len(frames) - 1]])] == [[frames[0], frames[-1]]]).all()
+    assert frames[np.array([], dtype=int)].shape == (0, 33)
+    for numbers in ([0, len(frames)], [-1, 0]):
+        with pytest.raises(IndexError, match=f"There are {len(frames)} frames, and number {numbers[0]} or"):
+            frames[np.array(numbers)]
+
+
+def test_a_segment_can_be_one_frame_but_not_none():
+    analysis = analyse(song(1), SMALL)
+    frames = analysis.mixture.shape[-1]
+    single = segments(analysis, 1)
+    assert len(single) == frames
+    assert torch.equal(torch.cat([each.voice for each in single], -1), analysis.voice.abs())
+    assert len(segments(analysis, frames)) == 1
+    with pytest.raises(ParameterError, match="at least one frame, not 0"):
+        segments(analysis, 0)
+    long = analyse(song(1, 6 * 350), SMALL)
+    assert [each.mixture.shape[-1] for each in segments(long)] == [350]  # T of Sec. 4.2 unless told otherwise
+
+
 def test_the_scale_is_the_mixtures_deviation_over_all_songs(tmp_path):
     store = build_store([song(1), song(2)], SMALL, tmp_path)
     mixture = torch.cat([magnitudes(song(i).mixture, 2000, SMALL) for i in (1, 2)], -1)
