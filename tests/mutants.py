@@ -35,6 +35,7 @@ ROOMS = {
     "nca/couplings/": ["tests/couplings"],
     "nca/training/": [
         "tests/training/test_training.py",
+        "tests/training/test_defaults.py",
         "tests/training/test_resume.py",
         "tests/training/test_temporal_training.py",
         "tests/training/test_published.py",
