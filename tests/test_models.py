@@ -9,7 +9,20 @@ from torch import nn
 from nca.couplings.chain import layers
 from nca.couplings.network import apply_decoded, decode
 from nca.errors import ParameterError
-from nca.models import DAE, MODELS, MSSDAE, SkipFiltering, build, stacked
+from nca.models import (
+    DAE,
+    MODELS,
+    MSSDAE,
+    Block,
+    Layer,
+    Residual,
+    Separator,
+    SkipFiltering,
+    build,
+    gates,
+    propagate,
+    stacked,
+)
 from nca.training import mean_squared_error
 
 
@@ -101,6 +114,31 @@ def test_without_a_seed_a_network_is_that_of_seed_0_down_to_one_bin(kind):
     for bins in (1, 4):
         for left_out, given in zip(kind(bins).weights, kind(bins, seeds=0).weights, strict=True):
             assert torch.equal(left_out, given)
+
+
+def test_a_chain_has_the_width_and_depth_it_is_asked_for_from_one_on():
+    assert [W.shape for W in Separator(1, 1).weights] == [(1, 1)]
+    assert not Separator(3, 2).residual
+    for bins, layers_ in ((0, 1), (1, 0)):
+        with pytest.raises(ParameterError, match=f"at least one bin and one layer, not {bins} and {layers_}"):
+            Separator(bins, layers_)
+
+
+def test_a_residual_adds_its_input_where_the_shape_is_kept():
+    block, rows = Residual(nn.Linear(3, 3), nn.ReLU()), torch.randn(5, 3)
+    torch.testing.assert_close(block(rows), rows + block[0](rows).relu())
+    with pytest.raises(ParameterError, match=r"make \(5, 2\) of \(5, 3\)"):
+        Residual(nn.Linear(3, 2))(rows)
+
+
+def test_a_unit_at_zero_is_closed_and_one_without_a_relu_is_open():
+    weight, bias = torch.diag(torch.tensor([1.0, 1, 0])), torch.tensor([[0.0], [-2], [0]])
+    mixture = torch.ones(3, 1)
+    opened = gates([Layer(weight, bias, True), Layer(weight, bias, False)], mixture)
+    assert [each[:, 0].tolist() for each in opened] == [[1, 0, 0], [1, 1, 1]]
+    inner = Block([Layer(weight, bias, False)], True)
+    assert [each[:, 0].tolist() for each in gates([inner], mixture)] == [[1, 1, 1], [1, 0, 1]]
+    assert propagate([inner], mixture)[:, 0].tolist() == [2, 0, 1]
 
 
 def test_an_unknown_model_and_an_empty_one_are_named_errors():

@@ -121,6 +121,58 @@ def test_the_context_dae_is_a_dae_of_stacked_frames(mixture):
         torch.testing.assert_close(model(mixture)[:, t], voice)
 
 
+def test_the_convolutional_mask_adds_the_encoder_at_each_size_and_leaks_a_fifth(mixture):
+    model = model_of("CNN-mask")
+
+    def leaky(x):
+        return torch.where(x > 0, x, 0.2 * x)
+
+    sizes = [mixture[None, None]]
+    for each in model.encoder:
+        rows = torch.nn.functional.unfold(sizes[-1], 5, padding=2, stride=(4, 2))
+        made = each.weight.flatten(1) @ rows + each.bias[:, None]
+        height, width = (-(-side // step) for side, step in zip(sizes[-1].shape[-2:], (4, 2), strict=True))
+        sizes.append(leaky(made.unflatten(-1, (height, width))))
+    x = sizes.pop()
+    for each in model.decoder:
+        x = each(x, output_size=sizes[-1].shape[-2:]) + (sizes[-1] if len(sizes) > 1 else 0)
+        x = leaky(x) if len(sizes) > 1 else x.sigmoid()
+        sizes.pop()
+    torch.testing.assert_close(model.decode(mixture), x[0, 0])
+
+
+@beyond
+def test_without_a_seed_it_is_that_of_seed_0(name):
+    kind = TEMPORAL[name]
+    for left_out, built, given in zip(*(m.parameters() for m in (kind(9), build(name, 9), kind(9, 0))), strict=True):
+        assert torch.equal(left_out, given)
+        assert torch.equal(built, given)
+
+
+@pytest.mark.parametrize("name", ["DAE", "GRU-mask"])
+def test_an_instance_is_a_copy_that_is_not_trained(name):
+    batch = build(name, 6, [1, 2])
+    first = batch.instance(0)
+    assert (batch.instances, batch.bins, batch.name, first.bins) == (2, 6, name, 6)
+    assert not any(p.requires_grad for p in first.parameters())
+    assert all(p.requires_grad for p in batch.parameters())
+    before = [p.clone() for p in batch.parameters()]
+    for parameter in first.parameters():
+        parameter += 1
+    assert all(torch.equal(*pair) for pair in zip(before, batch.parameters(), strict=True))
+    if name == "DAE":
+        assert (build(name, 6).instances, build(name, 6, [1]).instances) == (0, 1)
+
+
+def test_only_some_are_trained_on_blocks_or_shown_frames_around_them():
+    about = {name: (build(name, 6).block, build(name, 6).margin) for name in (*MODELS, *FUTURE)}
+    assert {name: each for name, each in about.items() if each != (1, 0)} == {
+        "context-DAE": (1, 2),
+        "GRU-mask": (32, 0),
+        "CNN-mask": (32, 0),
+    }
+
+
 def test_the_residual_dae_adds_the_mixture_before_its_last_relu(mixture):
     model = model_of("residual-DAE")
     (W, V), (b, c) = model.weights, model.biases
