@@ -22,8 +22,7 @@ def linear_composition(model: Network) -> Couplings:
     """
     chain = layers(model)
     first = flat(chain)[0].weight
-    C = transmit(chain, repeat(1.0), torch.eye(first.shape[-1], dtype=first.dtype, device=first.device))
-    return Couplings("linear composition", C)
+    return Couplings("linear composition", transmit(chain, repeat(1.0), torch.eye(first.shape[-1]).to(first)))
 
 
 def identity(bins: int) -> Couplings:
@@ -73,7 +72,7 @@ def ridge(model: Network, mixture: Tensor, strength: float = 1e-3) -> Couplings:
     X = problem.mixture.double()
     gram = X.mT @ X
     penalty = strength * gram.diagonal(dim1=-2, dim2=-1).mean(-1)[..., None, None]
-    dual = torch.linalg.solve(gram + penalty * torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device), X.mT)
+    dual = torch.linalg.solve(gram + penalty * torch.eye(gram.shape[-1]).to(gram), X.mT)
     return Couplings("ridge", problem.output @ dual.to(problem.output))
 
 
