@@ -188,6 +188,9 @@ def test_a_training_is_told_by_its_frames_wherever_a_sample_of_them_lies():
         assert identity(other) != known
         assert identity(MIXTURE, other) != known
     assert identity(MIXTURE[:5], VOICE[:5]) != known  # fewer than a sample
+    other = MIXTURE.copy()
+    other[1] += 1
+    assert identity(other) == known  # of a million frames, no more are read than the sample
 
 
 def test_rows_come_into_another_order_with_their_moments_and_go_back(monkeypatch):
