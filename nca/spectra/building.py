@@ -178,6 +178,5 @@ def _write(path: Path, position: int, frames: np.ndarray) -> None:
     with open(path, "r+b" if path.exists() else "w+b") as file:
         file.seek(position)
         file.write(frames.data)
-        file.truncate()
-        file.flush()
+        file.truncate()  # which flushes as well
         os.fsync(file.fileno())

@@ -33,4 +33,4 @@ def band_deviation(frames: np.ndarray) -> Tensor:
         count = total
     deviation = np.sqrt(scatter / count)
     deviation[deviation == 0] = 1.0
-    return torch.from_numpy(deviation.astype(np.float32)).unsqueeze(-1)
+    return torch.from_numpy(deviation.astype(np.float32)[:, None])

@@ -61,7 +61,7 @@ class SongSpectra(RecordingSpectra):
 
     def cut(self, segment: Segment) -> Self:
         """The spectra of one of the song's segments alone."""
-        return self.part(segment.start, segment.mixture.shape[-1])
+        return self.part(segment.start, segment.mixture.shape[1])
 
 
 @overload
@@ -87,12 +87,12 @@ def segments(analysis: SongSpectra, frames: int = 350) -> list[Segment]:
     if frames < 1:
         raise ParameterError(f"A segment needs at least one frame, not {frames}.")
     mixture, voice = analysis.mixture.abs(), analysis.voice.abs()
-    if mixture.shape[-1] < frames:
+    if mixture.shape[1] < frames:
         raise DataError(
-            f"{analysis.name} has {mixture.shape[-1]} frames, fewer than the {frames} of a segment;"
+            f"{analysis.name} has {mixture.shape[1]} frames, fewer than the {frames} of a segment;"
             " take a longer song or fewer frames a segment."
         )
-    starts = range(0, mixture.shape[-1] - frames + 1, frames)
+    starts = range(0, mixture.shape[1] - frames + 1, frames)
     return [
         Segment(analysis.name, i, s, mixture[:, s : s + frames], voice[:, s : s + frames]) for i, s in enumerate(starts)
     ]

@@ -135,7 +135,7 @@ def fail(folder: Path, final: Path, failure: dict[str, Any]) -> None:
 
 def _put(folder: Path, place: Path) -> None:
     """Give an attempt its name among the runs, in place of a failure or of a folder without its record."""
-    place.parent.mkdir(parents=True, exist_ok=True)
+    place.parent.mkdir(exist_ok=True)
     os.chmod(folder, OPEN)
     shutil.rmtree(place, ignore_errors=True)
     os.rename(folder, place)
