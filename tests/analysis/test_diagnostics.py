@@ -141,6 +141,7 @@ def test_ours_stands_beside_the_papers():
     assert table.loc["student", ("DAE", "paper")] == "6.51 ± 1.79"
     assert table.loc["student", ("SF", "ours")] == ""
     assert table.loc["identity", ("SF", "paper")] == "2.51 ± 1.03"
+    assert list(table.index) == ["student", "identity"]  # as in the rows
     first = beside_paper(rows(), "table-1")  # in which the paper has no identity
     assert first.loc["identity", [("DAE", "ours"), ("DAE", "paper")]].tolist() == ["0.20 ± 0.14", ""]
 
@@ -210,6 +211,8 @@ def test_patterns_are_orders_of_models():
     fewer = patterns(frame[(frame.model != "SF") | (frame.strategy != "student")])
     assert "student" not in set(fewer["strategy"])  # an order of two says nothing of three
     assert set(swapped["agrees"][:2]) == {"no"}
+    level = patterns(frame.assign(tod_ratio=1.0, snr_model_voice=0.0))
+    assert level.loc[0, ["ours", "agrees"]].tolist() == ["DAE = MSS-DAE = SF", "no"]  # the paper's SF is below
 
 
 def test_the_papers_own_numbers_make_its_sentences():

@@ -1,6 +1,8 @@
 """The transform against a direct sum, its inverse, the scale against NumPy, and the store against kills and cuts."""
 
+import os
 import resource
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,8 +24,9 @@ from nca.spectra import (
     profile,
     segments,
 )
-from nca.spectra.building import _halved
+from nca.spectra.building import _coarse, _halved
 from nca.spectra.store import _moved
+from nca.support.files import read_json, write_json
 
 SMALL = Geometry(rate=2000, fft=64, window=32, hop=6)
 
@@ -101,7 +104,17 @@ def test_a_sine_lands_in_its_bin_at_any_rate():
     demo = profile("demo")
     time = np.arange(44100) / 44100
     tone = np.sin(2 * np.pi * 100 * demo.bandwidth * time)
-    assert magnitudes(tone, 44100, demo).sum(-1).argmax().item() == 100
+    found = magnitudes(tone, 44100, demo)
+    assert found.dtype == torch.float32
+    assert found.sum(-1).argmax().item() == 100
+
+
+def test_each_row_is_resampled_alone_and_windows_lie_where_their_samples_do():
+    rows = np.random.default_rng(0).normal(size=(3, 400))
+    both = SMALL.resample(rows, 3000)
+    assert both.dtype == SMALL.resample(rows, SMALL.rate).dtype == torch.float32
+    assert torch.equal(both, torch.stack([SMALL.resample(row, 3000) for row in rows]))
+    assert SMALL._window(torch.empty(1, device="meta")).device.type == "meta"
 
 
 def test_samples_that_are_not_finite_are_a_named_error():
@@ -120,6 +133,9 @@ def test_scale_is_the_standard_deviation_in_one_pass(monkeypatch):
     np.testing.assert_allclose((torch.from_numpy(frames).T / scale).std(-1, unbiased=False)[:3], 1, rtol=1e-5)
     with pytest.raises(DataError, match="no training frames"):
         band_deviation(frames[:0])
+    assert band_deviation(frames[:1]).tolist() == [[1.0]] * 6
+    far = (1e5 + frames).astype(np.float32)  # whose squares single precision cannot tell apart
+    np.testing.assert_allclose(band_deviation(far)[:3, 0], far.astype(np.float64).std(axis=0)[:3], rtol=1e-6)
 
 
 def test_the_store_holds_every_frame_of_every_song(tmp_path):
@@ -141,7 +157,7 @@ def test_an_interrupted_store_goes_on_and_ends_in_the_same_bytes(tmp_path):
     with pytest.raises(DataError, match="unfinished"):
         open_store(tmp_path / "cut")
     with open(tmp_path / "cut" / "mixture.f32", "ab") as file:
-        file.write(b"half a song")
+        file.write(b"more than all songs" * 10_000)
     resumed = build_store(songs, SMALL, tmp_path / "cut")
     np.testing.assert_array_equal(resumed.mixture, whole.mixture)
     np.testing.assert_array_equal(resumed.voice, whole.voice)
@@ -171,6 +187,74 @@ def test_an_index_of_something_else_is_a_named_error(tmp_path, spoilt):
     (tmp_path / "index.json").write_text(spoilt)
     with pytest.raises(DataError, match=r"index\.json is not a complete index; delete"):
         open_store(tmp_path)
+
+
+@pytest.mark.parametrize("spoilt", [{"name": 3, "frames": 0}, {"name": "song 1"}, {"name": "song 1", "frames": 151}])
+def test_an_entry_of_something_else_is_a_named_error(tmp_path, spoilt):
+    build_store([song(1)], SMALL, tmp_path)
+    write_json(tmp_path / "index.json", read_json(tmp_path / "index.json") | {"songs": [spoilt]})
+    with pytest.raises(DataError, match=r"index\.json is not a complete index; delete"):
+        open_store(tmp_path)
+
+
+def test_a_store_from_before_there_were_precisions_is_of_single_precision(tmp_path):
+    store = build_store([song(1)], SMALL, tmp_path / "not" / "there")
+    index = read_json(tmp_path / "not" / "there" / "index.json")
+    del index["precision"]
+    write_json(tmp_path / "not" / "there" / "index.json", index)
+    np.testing.assert_array_equal(open_store(tmp_path / "not" / "there").mixture, store.mixture)
+
+
+def test_every_songs_frames_are_on_disk_before_the_index_lists_them(tmp_path, monkeypatch):
+    flushed: list[tuple[int, int]] = []
+    fsync = os.fsync
+
+    def watched(descriptor: int) -> None:
+        state = os.fstat(descriptor)
+        flushed.append((state.st_ino, state.st_size))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    build_store([song(1), song(2)], SMALL, tmp_path)
+    for signal in ("mixture", "voice"):
+        state = (tmp_path / f"{signal}.f32").stat()
+        assert [size for file, size in flushed if file == state.st_ino] == [state.st_size // 2, state.st_size]
+
+
+@pytest.mark.parametrize(("workers", "threads"), [(3, 1), (None, 3)])
+def test_as_many_songs_are_computed_at_once_as_asked_for_or_as_torch_has_threads(tmp_path, workers, threads):
+    together, now = threading.Barrier(3, timeout=5), torch.get_num_threads()
+    begun: list[int] = []
+
+    class Met(list):
+        def __getitem__(self, number):
+            together.wait()
+            return super().__getitem__(number)
+
+    class Noted(list):
+        def __getitem__(self, number):
+            begun.append(number)
+            return super().__getitem__(number)
+
+    torch.set_num_threads(threads)
+    try:
+        assert len(build_store(Met(map(song, range(3))), SMALL, tmp_path / "met", workers=workers).songs) == 3
+        with pytest.raises(AttributeError):
+            build_store(Noted([None, *map(song, range(9))]), SMALL, tmp_path / "broken", workers=workers)
+    finally:
+        torch.set_num_threads(now)
+    assert sorted(begun) == [0, 1, 2]  # the fourth waits for the first
+
+
+def test_progress_is_counted_in_songs_of_all(tmp_path, capsys):
+    with pytest.raises(AttributeError):
+        build_store([song(1), None, song(3)], SMALL, tmp_path, workers=1)
+    assert "| 1/3 [" in capsys.readouterr().err
+    build_store([song(1), song(2), song(3)], SMALL, tmp_path)
+    shown = capsys.readouterr().err
+    assert "spectra:  33%" in shown
+    assert "| 3/3 [" in shown
+    assert "| 0/3 [" not in shown
 
 
 @pytest.mark.parametrize("precision", ["float32", "float16"])
@@ -222,7 +306,8 @@ def test_half_precision_rounds_once_and_says_what_it_cannot_hold(tmp_path, capsy
 
 
 @pytest.mark.parametrize("precision", ["float32", "float16"])
-def test_one_altered_byte_is_found_when_asked_for(tmp_path, precision):
+def test_one_altered_byte_is_found_when_asked_for(tmp_path, monkeypatch, precision):
+    monkeypatch.setattr("nca.spectra.store.PIECE", 1000)  # divides no song
     build_store([song(1), song(2)], SMALL, tmp_path, precision=precision)
     assert open_store(tmp_path, verify=True).songs == open_store(tmp_path).songs
     path = next(tmp_path.glob("voice.*"))
@@ -289,6 +374,15 @@ def test_the_greatest_number_of_half_precision_is_still_held():
         _halved(most + 32)
 
 
+def test_a_band_is_coarse_that_sounds_and_never_reaches_the_smallest_whole_number_of_half_precision(tmp_path, capsys):
+    least = float(np.finfo(np.float16).smallest_normal)
+    loudest = np.array([0, least / 1000, least / 2, least, 2 * least, 1], np.float32)
+    assert _coarse(np.stack([loudest, loudest / 2, 0 * loudest])) == 2
+    faint = Song("faint", 2000, 1e-8 * song(1).mixture, song(1).voice)
+    build_store([faint], SMALL, tmp_path)
+    assert "coarse" not in capsys.readouterr().err  # in single precision nothing is
+
+
 @pytest.mark.parametrize("precision", ["float32", "float16"])
 def test_frames_are_an_array_whose_pages_go_and_come_back(tmp_path, monkeypatch, precision):
     monkeypatch.setattr("nca.spectra.memmap.HELD", 1)
@@ -296,8 +390,14 @@ def test_frames_are_an_array_whose_pages_go_and_come_back(tmp_path, monkeypatch,
     plain = np.fromfile(next(tmp_path.glob("mixture.*")), precision).reshape(-1, SMALL.bins)
     rows = np.random.default_rng(0).permutation(len(plain)).astype(np.int32).reshape(2, -1)
     view = store.mixture[10:20]
-    for chosen in (rows, 3, slice(5, 9), np.s_[:, 4], np.s_[2, 3], np.s_[-1]):
+    odd = np.arange(len(plain)) % 2 == 1
+    for chosen in (rows, odd, 3, slice(5, 9), np.s_[:, 4], np.s_[2, 3], np.s_[-1]):
         np.testing.assert_array_equal(store.mixture[chosen], plain[chosen])
+    assert type(store.mixture[odd]) is np.ndarray
+    assert store.mixture[rows[:, :0]].shape == (2, 0, SMALL.bins)
+    for wrong in ([0, -1], [len(plain), 0]):
+        with pytest.raises(IndexError, match=f"There are {len(plain)} frames, and number"):
+            store.mixture[np.array(wrong)]
     np.testing.assert_array_equal(view, plain[10:20])  # made before its pages went
     assert type(store.mixture[rows]) is np.ndarray
     with pytest.raises(ValueError, match="read-only"):
@@ -306,12 +406,15 @@ def test_frames_are_an_array_whose_pages_go_and_come_back(tmp_path, monkeypatch,
 
 def test_pages_are_let_go_once_enough_of_them_were_touched_and_not_before(tmp_path, monkeypatch):
     frames = build_store([song(1), song(2)], SMALL, tmp_path).mixture
-    row, gone = frames[0].nbytes, []
-    monkeypatch.setattr("nca.spectra.memmap.HELD", 4 * row)
+    row, gone = 4 * SMALL.bins, []
     monkeypatch.setattr(frames, "_mmap", SimpleNamespace(madvise=gone.append))
-    frames._touched = 0
-    counts = [frames[number : number + 1] is not None and len(gone) for number in range(11)]
+    frames[np.array([0, 1])]  # read from the file, which touches none
+    with monkeypatch.context() as small:
+        small.setattr("nca.spectra.memmap.HELD", 4 * row)
+        counts = [frames[number : number + 1] is not None and len(gone) for number in range(11)]
     assert counts == [0, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2]
+    frames._touched = 128 * 2**20 - row
+    assert [frames[number : number + 1] is not None and len(gone) for number in range(2)] == [2, 3]
 
 
 @pytest.mark.parametrize(("precision", "dtype"), [("float32", torch.float32), ("float16", torch.float16)])
@@ -325,15 +428,13 @@ def test_a_store_moves_to_a_device_only_where_it_fits(tmp_path, monkeypatch, pre
     assert store.to("cpu")[0] is store.mixture
     moved = store.to("meta")  # stands for a GPU
     assert [tensor.dtype for tensor in moved] == [dtype, dtype]
+    assert {tensor.device.type for tensor in moved} == {"meta"}
     assert [tensor.shape for tensor in moved] == [store.mixture.shape] * 2
     for frames in (store.mixture, store.voice):
         np.testing.assert_array_equal(_moved(frames, torch.device("cpu")), frames)
-
-
-def test_a_song_is_compared_piece_by_piece_and_by_itself(tmp_path, monkeypatch):
-    monkeypatch.setattr("nca.spectra.store.PIECE", 1000)
-    build_store([song(1), song(2, 1000)], SMALL, tmp_path, workers=1)
-    assert len(open_store(tmp_path, verify=True).songs) == 2
+    monkeypatch.setattr("nca.spectra.store.SHARE", 0.5)
+    monkeypatch.setattr("nca.spectra.store.free_memory", lambda device: 2 * wanted)
+    assert store.to("meta")[0] is not store.mixture  # it fits exactly
 
 
 def test_frames_that_are_not_there_are_an_error_whichever_end_they_lie_beyond(tmp_path):
@@ -369,6 +470,7 @@ def test_frames_that_divide_exactly_are_all_in_a_segment():
     cut = segments(SongSpectra("song", SMALL, spectrum, 119 * SMALL.hop, spectrum), 40)
     assert [(s.index, s.start) for s in cut] == [(0, 0), (1, 40), (2, 80)]
     assert torch.equal(torch.cat([s.mixture for s in cut], -1), spectrum.abs())
+    assert [len(segments(SongSpectra("song", SMALL, spectrum, 1, spectrum), frames)) for frames in (1, 120)] == [120, 1]
 
 
 def test_segments_are_adjacent_whole_and_exact():
@@ -377,6 +479,10 @@ def test_segments_are_adjacent_whole_and_exact():
     assert [s.start for s in cut] == [0, 40, 80]
     assert torch.equal(torch.cat([s.mixture for s in cut], -1), analysis.mixture.abs()[:, :120])
     assert [s.index for s in cut] == [0, 1, 2]
+    alone = analysis.cut(cut[1])
+    assert torch.equal(alone.mixture, analysis.mixture[:, 40:80])
+    assert torch.equal(alone.voice, analysis.voice[:, 40:80])
+    assert alone.samples == 39 * SMALL.hop
     with pytest.raises(DataError, match="song 1 has 151 frames, fewer than the 350"):
         segments(analysis)
     with pytest.raises(ParameterError, match="at least one frame"):

@@ -1,28 +1,25 @@
 """The store: a run is there whole or not at all, wherever its writer is killed."""
 
+import importlib
 import math
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import pytest
 
-from nca.errors import RunError
+from nca.errors import DataError, RunError
 from nca.support import files
+from nca.support.files import write_json
 from nca.sweeps import store
 
 STAGE = "stage"
-
-
-def _run(root: Path, name: str = "run", *, fails: bool = False, **found: Any) -> Path:
-    """A run of the store, done or failed, under the name of one that is done."""
-    final = root / STAGE / name
-    ended = {"stage": STAGE, "parameters": {}, "results": [], **found}
-    (store.fail if fails else store.finish)(store.attempt(root, "0" * 64), final, ended)
-    return final
+DIGEST = "0123456789abcdef" * 4
+RUN = {"stage": STAGE, "parameters": {}, "results": []}
 
 
 def _killed_at(step: int, root: Path, final: Path) -> bool:
@@ -141,117 +138,135 @@ def test_a_claim_excludes_and_ends_with_its_owner(tmp_path: Path) -> None:
     assert not store.is_claimed(tmp_path, "0" * 64)
 
 
-def test_a_store_is_made_with_the_folders_above_it_and_made_again_unchanged(tmp_path: Path) -> None:
-    root = tmp_path / "not" / "there"
+def test_a_claim_taken_in_one_thread_can_be_given_back_in_another(tmp_path: Path) -> None:
+    store.prepare(tmp_path)
+    claim = store.claim(tmp_path, DIGEST)
+    taker = threading.Thread(target=claim.__enter__)
+    taker.start()
+    taker.join()
+    assert store.is_claimed(tmp_path, DIGEST)
+    claim.__exit__(None, None, None)
+    assert not store.is_claimed(tmp_path, DIGEST)
+    assert (tmp_path / ".locks" / "0123456789ab.lock").exists()
+
+
+def test_claimed_runs_are_those_with_an_attempt_and_a_living_owner(tmp_path: Path) -> None:
+    assert store.claimed(tmp_path) == set()
+    store.prepare(tmp_path)
+    other = "f" * 64
+    for digest in (DIGEST, other):
+        store.attempt(tmp_path, digest)
+        assert not store.was_tried(tmp_path, digest)
+    with store.claim(tmp_path, DIGEST), store.claim(tmp_path, "e" * 64):
+        assert store.claimed(tmp_path) == {DIGEST[:12]}
+    assert store.was_tried(tmp_path, DIGEST)
+
+
+def test_an_attempt_replaces_earlier_ones_of_its_run_alone(tmp_path: Path) -> None:
+    store.prepare(tmp_path)
+    other = store.attempt(tmp_path, "f" * 64)
+    abandoned = store.attempt(tmp_path, DIGEST)
+    folder = store.attempt(tmp_path, DIGEST)
+    assert folder.parent == tmp_path / ".unfinished"
+    assert folder.name.startswith("0123456789ab-")
+    assert sorted(folder.parent.iterdir()) == sorted([folder, other])
+    for _ in range(2):  # what is gone already is no trouble
+        store.discard(other)
+    assert not abandoned.exists()
+    assert not other.exists()
+
+
+def test_a_store_is_prepared_again_and_one_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     for _ in range(2):
-        store.prepare(root)
-    assert sorted(one.name for one in root.iterdir()) == [".locks", ".unfinished"]
-    assert [list(one.iterdir()) for one in root.iterdir()] == [[], []]
-    (tmp_path / "file").write_text("")
-    with pytest.raises(RunError, match=r"file cannot be written \(Not a directory: .*file/.unfinished\); free space"):
-        store.prepare(tmp_path / "file")
-    with pytest.raises(RunError, match=r"store x cannot be written \(odd: x\)"), store.naming(Path("x")):
-        raise OSError("odd")
+        store.prepare(tmp_path / "not" / "there")
+    (tmp_path / ".locks").symlink_to("/proc")  # a folder in which nobody can make a file
+    with pytest.raises(RunError, match="cannot be written"):
+        store.prepare(tmp_path)
 
 
-def test_a_failure_is_kept_beside_the_runs_until_one_is_done(tmp_path: Path) -> None:
+def test_folders_of_runs_are_open_as_the_mask_says() -> None:
+    child = os.fork()
+    if not child:
+        os.umask(0o027)
+        importlib.reload(store)
+        os._exit(not (store.OPEN == 0o750 and os.umask(0) == 0o027))
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_a_run_has_the_mode_of_its_stage_and_its_files_are_flushed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed, fsync = set(), os.fsync
+    monkeypatch.setattr(os, "fsync", lambda file: (flushed.add(os.fstat(file).st_ino), fsync(file)))
+    store.prepare(tmp_path)
+    folder, final = store.attempt(tmp_path, DIGEST), tmp_path / STAGE / "run"
+    (folder / "artefact").write_text("a")
+    store.finish(folder, final, dict(RUN))
+    assert final.stat().st_mode == final.parent.stat().st_mode
+    assert (final / "artefact").stat().st_ino in flushed
+
+
+def test_a_failure_stays_until_the_run_is_done_and_either_may_hold_nan(tmp_path: Path) -> None:
     store.prepare(tmp_path)
     final = tmp_path / STAGE / "run"
     assert store.failure_of(final) is None
-    for message in ("first", "second"):
-        assert _run(tmp_path, fails=True, message=message, seen=math.nan) == final
-        failure = store.failure_of(final)
-        assert failure is not None
-        assert failure["message"] == message
-        assert [one["message"] for one in store.failures(tmp_path)] == [message]
-        assert not store.is_done(final)
-    _run(tmp_path)
-    assert store.is_done(final)
-    assert [one.name for one in final.parent.iterdir()] == ["run"]
-    assert list(store.failures(tmp_path)) == []
-
-
-def test_what_failed_long_ago_counts_no_more_once_its_run_is_done(tmp_path: Path) -> None:
-    """As it is between the run's new name and the removal of the failure."""
-    store.prepare(tmp_path)
-    final = _run(tmp_path)
-    _run(tmp_path, fails=True)
+    for loss in (1.0, math.nan):
+        store.fail(store.attempt(tmp_path, DIGEST), final, {"stage": STAGE, "loss": loss})
+    assert math.isnan(store.failure_of(final)["loss"])
+    assert [one["folder"] for one in store.failures(tmp_path, STAGE)] == [f"{final}.failed"]
+    assert list(store.records(tmp_path)) == []
+    store.finish(store.attempt(tmp_path, DIGEST), final, RUN | {"results": [{"loss": math.nan}]})
+    assert math.isnan(store.read_record(final)["results"][0]["loss"])
+    assert not final.with_name("run.failed").exists()
+    write_json(final.with_name("run.failed") / "failure.json", {"stage": STAGE})  # of a sweep that came too late
     assert store.failure_of(final) is None
     assert list(store.failures(tmp_path)) == []
-    assert [one["folder"] for one in store.records(tmp_path)] == [str(final)]
 
 
-def test_a_run_done_under_another_name_stands_before_its_failure(tmp_path: Path) -> None:
+def test_a_run_done_goes_before_the_same_failed_whatever_their_names(tmp_path: Path) -> None:
+    ends = ("0" * 12, "1" * 12)
+    for name in (
+        f"a-{ends[0]}",
+        f"b-{ends[0]}.failed",
+        f"a-{ends[1]}.failed",
+        f"b-{ends[1]}",
+        "c-" + "2" * 12 + ".failed",
+    ):
+        (tmp_path / name).mkdir()
+    assert store.names(tmp_path) == {ends[0]: f"a-{ends[0]}", ends[1]: f"b-{ends[1]}", "2" * 12: "c-" + "2" * 12}
+    assert store.names(tmp_path / "none") == {}
+
+
+def test_records_are_those_of_the_stages_in_order(tmp_path: Path) -> None:
     store.prepare(tmp_path)
-    digest, other = "d" * store.DIGEST, "e" * store.DIGEST
-    _run(tmp_path, f"z-{digest}", fails=True)
-    _run(tmp_path, f"a-{digest}")
-    _run(tmp_path, f"b-{other}", fails=True)
-    assert store.names(tmp_path / STAGE) == {digest: f"a-{digest}", other: f"b-{other}"}
-    assert store.names(tmp_path / "no stage") == {}
-
-
-def test_a_record_has_what_its_run_found_and_all_its_files_in_order(tmp_path: Path) -> None:
-    store.prepare(tmp_path)
-    folder, final = store.attempt(tmp_path, "0" * 64), tmp_path / STAGE / "run"
-    (folder / "a").mkdir()
-    for name in ("z", "b", "a/c"):
-        (folder / name).write_text(name)
-    store.finish(folder, final, {"stage": STAGE, "parameters": {}, "results": [{"snr": math.nan}]})
-    record = store.read_record(final)
-    assert math.isnan(record["results"][0]["snr"])
-    assert [(name, one["bytes"]) for name, one in record["artefacts"].items()] == [("a/c", 3), ("b", 1), ("z", 1)]
-    (made := tmp_path / "made by hand").mkdir()
-    assert final.stat().st_mode == made.stat().st_mode  # not for its owner alone, as an attempt is
-
-
-def test_stages_are_read_in_order_alone_or_all_and_a_wrong_one_is_named(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="there is no store"):
-        list(store.records(tmp_path / "nowhere"))
-    store.prepare(tmp_path)
-    for stage in ("b", "a"):
-        final = tmp_path / stage / "run"
-        store.finish(store.attempt(tmp_path, "0" * 64), final, {"stage": stage, "parameters": {}, "results": []})
-    attempt = store.attempt(tmp_path, "1" * 64)  # with a record, and not yet a run
-    (attempt / store.RECORD).write_bytes((final / store.RECORD).read_bytes())
-    assert [one["stage"] for one in store.records(tmp_path)] == ["a", "b"]
-    assert [one["stage"] for one in store.records(tmp_path, "b")] == ["b"]
+    for stage, run in (("b", "x"), ("a", "z"), ("a", "y")):
+        store.finish(store.attempt(tmp_path, DIGEST), tmp_path / stage / run, RUN | {"stage": stage})
+    write_json(store.attempt(tmp_path, DIGEST) / store.RECORD, RUN | {"artefacts": {}})  # killed before it had its name
+    (tmp_path / "notes.txt").write_text("no stage")
+    found = [Path(one["folder"]).relative_to(tmp_path).as_posix() for one in store.records(tmp_path)]
+    assert found == ["a/y", "a/z", "b/x"]
+    assert [Path(one["folder"]).name for one in store.records(tmp_path, "b")] == ["x"]
     with pytest.raises(RunError, match="has no stage 'c'"):
         list(store.records(tmp_path, "c"))
+    with pytest.raises(RunError, match="there is no store"):
+        list(store.records(tmp_path / "none"))
 
 
-def test_a_missing_artefact_is_found_as_an_altered_one_is(tmp_path: Path) -> None:
+def test_an_artefact_that_is_missing_is_found(tmp_path: Path) -> None:
     store.prepare(tmp_path)
-    folder, final = store.attempt(tmp_path, "0" * 64), tmp_path / STAGE / "run"
-    for name in ("gone", "kept"):
+    folder, final = store.attempt(tmp_path, DIGEST), tmp_path / STAGE / "run"
+    for name in ("kept", "lost"):
         (folder / name).write_text(name)
-    store.finish(folder, final, {"stage": STAGE, "parameters": {}, "results": []})
-    (final / "gone").unlink()
-    assert store.verify(tmp_path) == [str(final / "gone")]
+    store.finish(folder, final, dict(RUN))
+    assert store.read_record(final)["artefacts"]["kept"]["bytes"] == 4
+    (final / "lost").unlink()
+    assert store.verify(tmp_path) == [str(final / "lost")]
 
 
-def test_a_new_attempt_removes_what_was_left_of_its_own_run_alone(tmp_path: Path) -> None:
-    store.prepare(tmp_path)
-    abandoned, other = store.attempt(tmp_path, "0" * 64), store.attempt(tmp_path, "1" * 64)
-    again = store.attempt(tmp_path, "0" * 64)
-    assert sorted((tmp_path / ".unfinished").iterdir()) == sorted([again, other])
-    for _ in range(2):  # a second time there is nothing, which is no error
-        store.discard(again)
-    assert not again.exists()
-    assert not abandoned.exists()
-
-
-def test_runs_under_way_are_those_whose_lock_is_held(tmp_path: Path) -> None:
-    assert store.claimed(tmp_path) == set()  # before anything was made
-    store.prepare(tmp_path)
-    assert not store.was_tried(tmp_path, "0" * 64)
-    assert not store.is_claimed(tmp_path, "0" * 64)
-    store.attempt(tmp_path, "1" * 64)  # left by one that died
-    with store.claim(tmp_path, "0" * 64):
-        store.attempt(tmp_path, "0" * 64)
-        assert store.claimed(tmp_path) == {"0" * store.DIGEST}
-        with store.claim(tmp_path, "0" * 64) as again:
-            assert not again
-    assert store.claimed(tmp_path) == set()
-    assert store.was_tried(tmp_path, "0" * 64)
-    assert not store.was_tried(tmp_path, "1" * 64)
+def test_an_archive_with_a_run_of_something_else_is_a_named_error(tmp_path: Path) -> None:
+    archive = {"command": "nca", "stages": {STAGE: 1}, "runs": [RUN]}
+    write_json(tmp_path / "archive.json", archive)
+    assert store.read_archive(tmp_path / "archive.json") == archive
+    write_json(tmp_path / "archive.json", archive | {"runs": [RUN, {"stage": STAGE}]})
+    with pytest.raises(DataError, match="run 1 of"):
+        store.read_archive(tmp_path / "archive.json")
