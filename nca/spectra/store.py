@@ -136,7 +136,7 @@ def _digest(file: BinaryIO, length: int) -> str:
 
 def _moved(frames: np.ndarray, device: torch.device) -> Tensor:
     """A copy on the device, chunk by chunk, so that the host never holds all of it."""
-    copy = torch.empty(frames.shape, dtype=torch.from_numpy(np.empty(0, frames.dtype)).dtype, device=device)
+    copy = torch.empty(frames.shape, dtype=getattr(torch, frames.dtype.name), device=device)
     for start in range(0, len(frames), CHUNK):
         copy[start : start + CHUNK] = torch.from_numpy(np.array(frames[start : start + CHUNK]))
     return copy
