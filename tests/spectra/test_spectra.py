@@ -139,13 +139,14 @@ def test_scale_is_the_standard_deviation_in_one_pass(monkeypatch):
 
 
 def test_the_store_holds_every_frame_of_every_song(tmp_path):
-    songs = [song(1), song(2, 500)]
+    songs = [song(1), song(2, 5), song(3, 500)]  # the second has one frame
     store = build_store(songs, SMALL, tmp_path / "store")
     expected = [magnitudes(s.mixture, s.rate, SMALL).T for s in songs]
     np.testing.assert_array_equal(store.mixture, np.concatenate(expected))
-    assert store.songs == (("song 1", len(expected[0])), ("song 2", len(expected[1])))
+    assert store.songs == tuple((f"song {i}", len(frames)) for i, frames in enumerate(expected, 1))
     assert store.geometry == SMALL
-    np.testing.assert_array_equal(store.voice[-1], magnitudes(songs[1].voice, 2000, SMALL).T[-1])
+    np.testing.assert_array_equal(store.voice[-1], magnitudes(songs[2].voice, 2000, SMALL).T[-1])
+    assert [count for _, count in store.songs] == [151, 1, 84]
 
 
 def test_an_interrupted_store_goes_on_and_ends_in_the_same_bytes(tmp_path):
