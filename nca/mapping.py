@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from nca.couplings import Couplings
-from nca.couplings.chain import flat, transmit
+from nca.couplings.chain import identity_of, transmit
 from nca.couplings.network import Network, apply_decoded
 from nca.couplings.problem import prepare_chain
 from nca.models import Block, Chain, Layer, gates
@@ -35,11 +35,11 @@ def frame_mappings(model: Network, mixture: Tensor) -> Iterator[FrameMapping]:
     """
     _, chain = prepare_chain(model, mixture)
     opened = gates(chain, mixture)
-    identity = torch.eye(mixture.shape[-2]).to(mixture)
+    identity = identity_of(chain)
     for t in range(mixture.shape[-1]):
         D = [each[:, t : t + 1] for each in opened]
         c = transmit(chain, iter(D), torch.zeros_like(mixture[:, :1]), biased=True)
-        yield FrameMapping(transmit(chain, iter(D), identity), c[:, 0])
+        yield FrameMapping(transmit(chain, iter(D), identity), c.flatten())
 
 
 @torch.no_grad()
@@ -128,8 +128,7 @@ def _mean(chain: Chain, opened: list[Tensor]) -> Tensor:
 
 def _sum_of_products(chain: Chain, opened: list[Tensor], frames: int) -> Tensor:
     """Sum over frames of C_t `(..., out, bins)`, each by products of complete matrices."""
-    first = flat(chain)[0].weight
-    identity = torch.eye(first.shape[-1]).to(first)
+    identity = identity_of(chain)
     return sum(transmit(chain, iter([D[..., t : t + 1] for D in opened]), identity) for t in range(frames))  # type: ignore[return-value]
 
 

@@ -315,7 +315,7 @@ class ConvolutionalMask(Masking, TemporalModel):
             x = leaky_relu(convolution(x), 0.2)
         for convolution in self.decoder:
             before = sizes.pop()
-            x = convolution(x, output_size=before.shape[-2:])
+            x = convolution(x, output_size=before.shape[2:])
             x = leaky_relu(x + before, 0.2) if sizes else torch.sigmoid(x)
         return x.squeeze(1)
 
@@ -377,9 +377,8 @@ def build(name: str, bins: int, seeds: int | Sequence[int] = 0) -> Model | Batch
 
 def stacked(models: Sequence[Separator]) -> Separator:
     """The models as one batch: weights `(len(models), bins, bins)`."""
-    weights = [torch.stack(each) for each in zip(*(model.weights for model in models), strict=True)]
-    biases = [torch.stack(each) for each in zip(*(model.biases for model in models), strict=True)]
-    return type(models[0]).of(weights, biases)
+    parts = [model.weights for model in models], [model.biases for model in models]
+    return type(models[0]).of(*([torch.stack(each) for each in zip(*part, strict=True)] for part in parts))
 
 
 def _as_list(seeds: int | Sequence[int]) -> Sequence[int]:

@@ -116,6 +116,14 @@ def test_without_a_seed_a_network_is_that_of_seed_0_down_to_one_bin(kind):
             assert torch.equal(left_out, given)
 
 
+def test_weights_and_biases_of_a_separator_belong_together_and_seed_0_is_the_default():
+    assert all(torch.equal(*pair) for pair in zip(Separator(2, 2).weights, Separator(2, 2, 0).weights, strict=True))
+    with pytest.raises(ValueError, match="shorter"):
+        DAE.of(DAE(2).weights, DAE(2).biases[:1])(torch.ones(2, 1))
+    with pytest.raises(ValueError, match="longer"):
+        stacked([DAE(2), MSSDAE(2)])
+
+
 def test_a_chain_has_the_width_and_depth_it_is_asked_for_from_one_on():
     assert [W.shape for W in Separator(1, 1).weights] == [(1, 1)]
     assert not Separator(3, 2).residual

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
+import torch
 from torch import Tensor, nn
 
 from nca.couplings.network import Network, check_ready
@@ -51,6 +52,12 @@ def transmit(chain: Chain, gating: Iterator[Any], x: Tensor, biased: bool = Fals
 def flat(chain: Chain) -> list[Layer]:
     """All layers, those of blocks included, in the order in which they are computed."""
     return [layer for part in chain for layer in (flat(part.chain) if isinstance(part, Block) else [part])]
+
+
+def identity_of(chain: Chain) -> Tensor:
+    """The identity matrix `(bins, bins)` from which the product of a chain's matrices begins."""
+    first = flat(chain)[0].weight
+    return torch.eye(first.shape[-1]).to(first)
 
 
 Modules = Callable[[str, Any], Iterator[tuple[str, nn.Module]]]

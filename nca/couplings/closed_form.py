@@ -8,7 +8,7 @@ import torch
 from scipy.optimize import linprog
 from torch import Tensor
 
-from nca.couplings.chain import flat, layers, transmit
+from nca.couplings.chain import identity_of, layers, transmit
 from nca.couplings.network import Network, apply_decoded
 from nca.couplings.problem import Couplings, prepare_problem
 from nca.errors import DataError, ParameterError
@@ -21,8 +21,7 @@ def linear_composition(model: Network) -> Couplings:
     Where a residual block adds its input, the identity is added.
     """
     chain = layers(model)
-    first = flat(chain)[0].weight
-    return Couplings("linear composition", transmit(chain, repeat(1.0), torch.eye(first.shape[-1]).to(first)))
+    return Couplings("linear composition", transmit(chain, repeat(1.0), identity_of(chain)))
 
 
 def identity(bins: int) -> Couplings:

@@ -34,8 +34,8 @@ class Instances(Stack):
 
     def _differentiate(self, model: TemporalModel, mixture: Tensor, voice: Tensor) -> Tensor:
         """Set the gradients of one row; its loss, Eq. (3), on frames `(bins, frames)`, block by block."""
-        voice = voice.unflatten(-1, (-1, model.block)).movedim(1, 0)
-        mixture = mixture.unflatten(-1, (len(voice), -1)).movedim(1, 0)
+        voice = voice.unflatten(1, (-1, model.block)).movedim(1, 0)
+        mixture = mixture.unflatten(1, (len(voice), -1)).movedim(1, 0)
         model.zero_grad(set_to_none=False)
         with torch.autocast(mixture.device.type, self.dtype, enabled=self.dtype != torch.float32):
             decoded = model.decode_inner(mixture)
