@@ -30,7 +30,7 @@ def surrounded(order: Tensor, block: int, margin: int, frames: int) -> Tensor:
     """
     if margin == 0:
         return order
-    offsets = torch.arange(-margin, block + margin, dtype=order.dtype, device=order.device)
+    offsets = torch.arange(-margin, block + margin).to(order)
     return (order[:, ::block].unsqueeze(-1) + offsets).clamp(0, frames - 1).flatten(1)
 
 

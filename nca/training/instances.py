@@ -39,7 +39,7 @@ class Instances(Stack):
         model.zero_grad(set_to_none=False)
         with torch.autocast(mixture.device.type, self.dtype, enabled=self.dtype != torch.float32):
             decoded = model.decode_inner(mixture)
-        inner = mixture[..., model.margin : mixture.shape[-1] - model.margin]
+        inner = mixture.narrow(-1, model.margin, model.block)
         loss = mean_squared_error(voice, model.voice(decoded.float(), inner)).mean()
         loss.backward()
         return loss.detach()

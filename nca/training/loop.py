@@ -82,6 +82,7 @@ class Training:
     """A training under way; the arguments are those of :func:`train`.
 
     Attributes:
+        length: of both signals, in frames.
         frames: of an epoch: all but what is left over when they are cut into the model's blocks.
         histories: of the instances.
         batch: of the current epoch that comes next.
@@ -102,10 +103,11 @@ class Training:
         self.model, dtype = model, PRECISIONS[precision]
         chain = isinstance(model, Separator)
         self.ensemble: Stack = (Ensemble if chain else Instances)(model, dtype, schedule.betas)  # type: ignore[arg-type]
-        self.frames = len(signals[0]) // model.block * model.block
+        self.length = len(signals[0])
+        self.frames = self.length // model.block * model.block
         self.histories = [History(schedule.learning_rate) for _ in seeds]
         self.batch, self.checkpoint = 0, checkpoint
-        self.totals = torch.zeros(len(seeds), dtype=torch.float64, device=scale.device)
+        self.totals = scale.new_zeros(len(seeds), dtype=torch.float64)
         self._resume()
 
     @property
@@ -140,11 +142,11 @@ class Training:
     def _epoch(self) -> Iterator[int]:
         """The rest of one pass over the data; yields the number of frames of each step."""
         rates = [self.histories[i].learning_rate for i in self.active]
-        orders = shuffles(len(self.signals[0]), [self.seeds[i] for i in self.active], self.epoch, self.model.block)
+        orders = shuffles(self.length, [self.seeds[i] for i in self.active], self.epoch, self.model.block)
         if isinstance(self.signals[0], Tensor):
             orders = orders.to(self.scale.device)
         for order in orders.split(self.schedule.batch, dim=-1)[self.batch :]:
-            shown = surrounded(order, self.model.block, self.model.margin, len(self.signals[0]))
+            shown = surrounded(order, self.model.block, self.model.margin, self.length)
             taken = zip(self.signals, (shown, order), strict=True)
             mixture, voice = (gather(signal, numbers, self.scale, self.ensemble.width) for signal, numbers in taken)
             self.totals += self.ensemble.step(mixture, voice, rates) * order.shape[-1]
@@ -222,7 +224,7 @@ def _identity(
     precision: str,
 ) -> dict[str, Any]:
     """What a checkpoint is of. The scale is of all frames of the mixture; of both signals a sample is compared."""
-    sample = torch.linspace(0, len(mixture) - 1, min(SAMPLE, len(mixture)), device=scale.device).long()
+    sample = torch.linspace(0, len(mixture) - 1, min(SAMPLE, len(mixture))).long()
     ones = torch.ones_like(scale)
     seen = [scale, *(gather(s, sample.to(getattr(s, "device", "cpu")), ones, len(ones)) for s in (mixture, voice))]
     here = Path(__file__).parent

@@ -46,7 +46,7 @@ class Stack(ABC):
         """Bring the instances into another order."""
         if list(rows) == self.rows:
             return
-        order = torch.tensor([self.rows.index(row) for row in rows], device=self.parameters[0].device)
+        order = torch.tensor([self.rows.index(row) for row in rows]).to(self.parameters[0].device)
         for tensors in (self.parameters, *self.moments):
             for tensor, spare in zip(tensors, self.gradients, strict=True):
                 tensor.copy_(torch.index_select(tensor, 0, order, out=spare))
@@ -77,7 +77,7 @@ class Stack(ABC):
             values, slopes, first, second = (
                 [tensor[part] for tensor in tensors] for tensors in (self.parameters, self.gradients, *self.moments)
             )
-            counts = torch.full((len(values),), float(self.steps), device=values[0].device).unbind()
+            counts = values[0].new_full((len(values),), self.steps).unbind()
             adam(
                 values,
                 slopes,

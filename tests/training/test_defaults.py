@@ -66,6 +66,12 @@ def test_a_training_without_a_limit_has_no_total_and_one_that_goes_on_begins_whe
     assert bars[-1].counts == []  # nothing is left to do, and nothing is done twice
 
 
+def test_the_losses_of_an_epoch_are_summed_in_double_precision(tmp_path):
+    checkpoint = Checkpoint(tmp_path)
+    train(build("DAE", 12, [5]), MIXTURE, VOICE, SCALE, [5], Schedule(epochs=1), False, checkpoint=checkpoint)
+    assert safetensors.torch.load_file(checkpoint.path)["totals"].dtype == torch.float64
+
+
 def test_progress_is_shown_unless_it_is_not_wanted(capsys, tmp_path):
     for progress in (True, False):
         checkpoint = Checkpoint(tmp_path / str(progress))
