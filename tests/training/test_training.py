@@ -224,6 +224,7 @@ def test_static_gain_is_the_least_squares_factor_of_each_band(monkeypatch):
     noisy = VOICE + frames(3)
     expected = [np.linalg.lstsq(MIXTURE[:, [k]], noisy[:, k], rcond=None)[0][0] for k in range(12)]
     np.testing.assert_allclose(static_gain(MIXTURE, noisy)[:, 0], expected, rtol=1e-5)
+    np.testing.assert_allclose(static_gain(1e-4 * MIXTURE, 1e-4 * noisy)[:, 0], expected, rtol=1e-5)  # however quiet
     silent = MIXTURE.copy()
     silent[:, 4] = 0
     assert static_gain(silent, noisy)[4].item() == 0
