@@ -73,7 +73,7 @@ def test_the_figures_do_not_depend_on_the_size_of_the_batch_and_nothing_is_kept_
         assert a.couplings == {}
         for mine, other in zip(a.diagnostics, b.diagnostics, strict=True):
             assert numbers(mine) == pytest.approx(numbers(other), rel=1e-3)
-    assert "5 segments, 2 at a time" in capsys.readouterr().out
+    assert "segments: 5, 2 at a time" in capsys.readouterr().out
 
 
 def test_the_batch_is_what_the_free_memory_holds(monkeypatch, capsys):
@@ -83,7 +83,7 @@ def test_the_batch_is_what_the_free_memory_holds(monkeypatch, capsys):
     assert footprint(asked[0], ["student"]) < footprint(asked[0], ["student"], starts=2) < each
     monkeypatch.setattr(nca.support.memory, "free_memory", lambda device: 6 * each)
     survey(asked, ["compositional"], 1)
-    assert "4 segments, 3 at a time" in capsys.readouterr().out
+    assert "segments: 4, 3 at a time" in capsys.readouterr().out
     monkeypatch.setattr(nca.support.memory, "free_memory", lambda device: 0)
     assert batch_size(each, "cpu") == 1
 
