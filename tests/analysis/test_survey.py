@@ -245,7 +245,10 @@ def test_songs_and_segments_that_are_not_there_are_named_errors(demo_songs, song
 
 
 def _peak_and_footprint(strategy: str, bins: int, batch: int) -> tuple[float, float]:
-    """Most bytes that a survey of two iterations takes beside its jobs, and what is planned for it."""
+    """Most bytes that a survey of two iterations takes beside its jobs, and what is planned for it.
+
+    A batch of matrices should be above 32 MiB; of smaller ones the allocator keeps more or less of what was freed.
+    """
     for size in (33, bins):  # the small one loads what the libraries load once
         asked = jobs("DAE", batch, bins=size, frames=60)
         gc.collect()
@@ -259,5 +262,5 @@ def _peak_and_footprint(strategy: str, bins: int, batch: int) -> tuple[float, fl
 @pytest.mark.skipif(not COUNTED, reason="only Linux counts a process's memory")
 @pytest.mark.parametrize("strategy", ["student", "compositional", "least squares", "mean exact mapping"])
 def test_a_survey_stays_within_its_footprint(strategy):
-    peak, planned = in_subprocess(_peak_and_footprint, strategy, 1025, 3)
-    assert 0.2 * planned < peak <= planned
+    peak, planned = in_subprocess(_peak_and_footprint, strategy, 1025, 9)
+    assert 0.3 * planned < peak <= planned
