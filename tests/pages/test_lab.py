@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +53,10 @@ def test_results_are_in_sight_and_kernels_start_in_the_projects_folder(tmp_path:
         asked(f"{address}/sessions", about)
         until, folders = time.monotonic() + 60, list[str]()
         while not folders and time.monotonic() < until:
-            children = psutil.Process(server.pid).children(recursive=True)
-            folders = [one.cwd() for one in children if "ipykernel_launcher" in " ".join(one.cmdline())]
+            for child in psutil.Process(server.pid).children(recursive=True):
+                with suppress(psutil.Error):  # that it has ended meanwhile
+                    if "ipykernel_launcher" in " ".join(child.cmdline()):
+                        folders.append(child.cwd())
         assert folders == [str(tmp_path)]
     finally:
         server.terminate()
