@@ -10,9 +10,9 @@ import safetensors.torch
 import torch
 from training.test_training import MIXTURE, SCALE, SMALL, VOICE, reference
 
-from nca.errors import DataError, ParameterError
+from nca.errors import ParameterError
 from nca.models import build
-from nca.training import Checkpoint, History, Schedule, Trained, find_networks, load_trained, pretrained, train
+from nca.training import Checkpoint, History, Schedule, Trained, find_networks, load_trained, train
 from nca.training.batches import gather, shuffles, surrounded
 from nca.training.ensemble import Ensemble
 from nca.training.instances import Instances
@@ -237,10 +237,3 @@ def test_a_network_is_known_by_model_weights_and_scale_and_kept_in_single_precis
     (tmp_path / "run" / "seedling").mkdir(parents=True)  # a folder of somebody else's
     one.save(tmp_path / "run" / "seed3")
     assert find_networks([tmp_path / "run", tmp_path / "single"])["DAE"].seeds == [3, 3]
-
-
-def test_a_network_that_nobody_ships_is_refused_with_those_there_are():
-    with pytest.raises(ParameterError, match="no pretrained network 'UNet'; choose one of DAE, MSS-DAE, SF, spleeter"):
-        pretrained("UNet")
-    with pytest.raises(DataError, match="as many frames of voice"):
-        train(build("DAE", 12, [0]), MIXTURE, VOICE[:, :-1], SCALE, [0])

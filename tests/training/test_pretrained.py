@@ -40,5 +40,5 @@ def test_they_are_in_single_precision_and_small_together():
 
 
 def test_another_name_is_refused():
-    with pytest.raises(ParameterError, match="no pretrained network 'UNet'; choose one of DAE, MSS-DAE, SF"):
+    with pytest.raises(ParameterError, match="no pretrained network 'UNet'; choose one of DAE, MSS-DAE, SF, spleeter"):
         nca.pretrained("UNet")

@@ -251,6 +251,8 @@ def test_bad_input_is_a_named_error():
     model = build("DAE", 12, [0])
     with pytest.raises(DataError, match="as many frames of voice"):
         train(model, MIXTURE, VOICE[:-1], SCALE, [0])
+    with pytest.raises(DataError, match="as many frames of voice"):
+        train(model, MIXTURE, VOICE[:, :-1], SCALE, [0])
     with pytest.raises(DataError, match="as many frames"):
         train(model, MIXTURE[:0], VOICE[:0], SCALE, [0])
     with pytest.raises(ParameterError, match="2 instances for 2 seeds"):
