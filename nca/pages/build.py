@@ -9,11 +9,13 @@ from typing import Any
 
 from nca.data.demo import make_corpus
 from nca.errors import RunError
+from nca.pages.figures import shows
 from nca.support.files import write_bytes
 from nca.sweeps import Plan, check_executed, plan, sweep
 from nca.sweeps.grid import read_grid
 
 GRID = Path("notebooks/demo.yml")
+FOUND = Path("book/_static/found.png")  # which the README shows
 
 
 def make_book(songs: int, seconds: float, seed: int, overrides: Mapping[str, Any]) -> Path:
@@ -34,16 +36,18 @@ def make_book(songs: int, seconds: float, seed: int, overrides: Mapping[str, Any
     if summary.failed or summary.left:
         raise RunError(f"{summary.failed + summary.left} runs of the book did not finish: {summary.reasons[0]}")
     laid_out = plan(GRID, overrides)
-    keep(laid_out, "results", "tables.json", "results/tables.json")
-    keep(laid_out, "front", "found.png", "book/_static/found.png")  # which the README shows
+    write_bytes("results/tables.json", kept(laid_out, "results", "tables.json"))
+    picture = kept(laid_out, "front", FOUND.name)
+    if not shows(FOUND, picture):
+        write_bytes(FOUND, picture)
     check_executed("executed")
     return build_pages(Path())
 
 
-def keep(laid_out: Plan, stage: str, file: str, target: str) -> None:
-    """Copy a file of a stage's only run to `target`."""
+def kept(laid_out: Plan, stage: str, file: str) -> bytes:
+    """A file that a stage's only run has left."""
     (page,) = (run for run in laid_out.runs if run.stage == stage)
-    write_bytes(target, (laid_out.folder(page) / file).read_bytes())
+    return (laid_out.folder(page) / file).read_bytes()
 
 
 def build_pages(root: Path) -> Path:

@@ -14,6 +14,7 @@ from bs4 import BeautifulSoup
 from nca.analysis.strategies import STRATEGIES
 from nca.errors import RunError
 from nca.pages.build import build_pages, make_book
+from nca.pages.figures import shows
 from nca.sweeps import check_executed, plan, sweep
 from nca.sweeps.grid import read_grid
 from nca.training import Spleeter
@@ -99,9 +100,19 @@ def test_tables_hold_every_strategy_and_model_with_their_parameters(project):
 
 def test_made_again_nothing_runs(project, monkeypatch):
     monkeypatch.chdir(project)
-    before = {path: path.stat().st_mtime_ns for path in (project / "store" / "demo").glob("*/*/record.json")}
+    made = [*(project / "store" / "demo").glob("*/*/record.json"), project / "book/_static/found.png"]
+    before = [path.stat().st_mtime_ns for path in made]
     make_book(4, 4.0, 1, TINY)
-    assert {path: path.stat().st_mtime_ns for path in (project / "store" / "demo").glob("*/*/record.json")} == before
+    assert [path.stat().st_mtime_ns for path in made] == before
+
+
+def test_the_picture_that_the_readme_shows_is_the_books_own(project, monkeypatch):
+    monkeypatch.chdir(project)
+    picture = project / "book/_static/found.png"
+    whole = picture.read_bytes()
+    picture.write_bytes(whole[: len(whole) // 2])
+    make_book(4, 4.0, 1, TINY)
+    assert shows(picture, whole)
 
 
 def test_a_failed_cell_stops_the_build_with_its_name(project, tmp_path):

@@ -104,6 +104,25 @@ def test_a_picture_is_light_and_at_twice_the_screens_pixels():
     assert difference.mean() < 2
 
 
+def test_a_file_shows_a_picture_where_no_pixel_is_further_off_than_rounding_takes_it(tmp_path):
+    def png(levels):
+        written = io.BytesIO()
+        Image.fromarray(levels.astype(np.uint8)).save(written, format="png")
+        return written.getvalue()
+
+    levels = np.full((4, 5, 3), 100)
+    path = tmp_path / "shown.png"
+    assert not figures.shows(path, png(levels))
+    path.write_bytes(png(levels))
+    for off, same in ((0, True), (16, True), (-16, True), (17, False)):
+        other = levels.copy()
+        other[3, 4, 2] += off
+        assert figures.shows(path, png(other)) == same, off
+    assert not figures.shows(path, png(levels[:, 1:]))
+    path.write_bytes(png(levels)[:20])
+    assert not figures.shows(path, png(levels))
+
+
 def test_figures_change_no_setting_and_show_themselves_as_small_pictures():
     before = dict(mpl.rcParams)
     figure = figures.graphs()
