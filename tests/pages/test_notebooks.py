@@ -12,6 +12,7 @@ from nca.sweeps.notebooks import read_notebook
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "notebooks").glob("*.md"))
 LINES, IMPORTS = 12, 4
+COLUMNS = 77  # as many characters of code fit into a line of a page 1300 pixels wide
 
 
 def cells(page: Path) -> list[tuple[str, bool]]:
@@ -36,6 +37,7 @@ def test_visible_cells_are_short_and_not_mostly_imports_or_reshaping(page: Path)
         lines = [line for line in source.splitlines() if line.strip()]
         imports = [node for node in ast.parse(source).body if isinstance(node, ast.Import | ast.ImportFrom)]
         assert len(lines) <= LINES, source
+        assert [line for line in lines if len(line) > COLUMNS] == []
         assert len(imports) <= min(IMPORTS, max(2, len(lines) / 2)), source
         assert len(re.findall(r"\.(?:pivot|pivot_table|melt|merge|stack|unstack|reset_index)\(", source)) <= 1, source
 
