@@ -16,6 +16,21 @@ addEventListener("DOMContentLoaded", () => {
   }
 });
 
+// A formula that is wider than its place is set smaller, so that all of it is seen.
+const shrink = (formula) => {
+  formula.dataset.size ??= parseFloat(formula.style.fontSize) || 100;
+  formula.style.fontSize = `${formula.dataset.size}%`;
+  const place = formula.clientWidth, needed = formula.firstElementChild.getBoundingClientRect().width;
+  if (needed > place + 1) formula.style.fontSize = `${(formula.dataset.size * 0.98 * place) / needed}%`;
+};
+
+addEventListener("load", async () => {
+  await window.MathJax?.startup?.promise;
+  const inside = (block) => block.querySelectorAll("mjx-container").forEach(shrink);
+  const sizes = new ResizeObserver((changed) => requestAnimationFrame(() => changed.forEach(({ target }) => inside(target))));
+  for (const block of new Set([...document.querySelectorAll("article mjx-container")].map((formula) => formula.parentElement))) sizes.observe(block);
+});
+
 // A term's definition: by pointing at it or reaching it with the keyboard; a first tap shows it, a second follows the link.
 let shown = null;
 const note = Object.assign(document.createElement("span"), { className: "definition", role: "tooltip" });

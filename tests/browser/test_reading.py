@@ -28,6 +28,9 @@ CLIPPED = """() => {
     for (const cell of article.querySelectorAll("td, caption"))
         if (cell.textContent.trim() && !cell.closest("details, .toggle") && !cell.getClientRects().length)
             wrong.push("hidden: " + cell.textContent.slice(0, 60));
+    for (const formula of article.querySelectorAll("mjx-container"))
+        if (formula.firstElementChild.getBoundingClientRect().width > formula.clientWidth + 1)
+            wrong.push("formula: " + formula.closest("section").id);
     if (document.documentElement.scrollWidth > innerWidth) wrong.push("the page itself");
     return wrong;
 }"""
@@ -59,8 +62,9 @@ FAINT = """() => {
 
 @built
 @pytest.mark.parametrize("path", PAGES or [None], ids=named)
-def test_no_table_or_figure_is_clipped_at_any_width(path: Path, visit: Callable[..., Watched]) -> None:
+def test_no_table_figure_or_formula_is_clipped_at_any_width(path: Path, visit: Callable[..., Watched]) -> None:
     watched = visit(path)
+    watched.page.evaluate("() => window.MathJax?.startup?.promise.then(() => {})")
     for width in WIDTHS:
         watched.page.set_viewport_size({"width": width, "height": 1000})
         watched.page.wait_for_timeout(300)
