@@ -100,7 +100,7 @@ def _columns(frame: pd.DataFrame, digits: int) -> Iterator[tuple[str, list[str]]
     for key in (key for key in keys if key not in partners.values()):
         places = _places(values[key], digits)
         cells = [escape(_text(*each)) for each in zip(values[key], places, strict=True)]
-        kind = "" if any(re.match(r"-?(\d|inf\b)", cell) for cell in cells) else ' class="text"'
+        kind = "" if all(re.match(r"-?(\d|inf\b)", cell) for cell in cells if cell) else ' class="text"'
         label: object = key
         if key in partners:
             added = [escape(_text(*each)) for each in zip(values[partners[key]], places, strict=True)]
@@ -124,7 +124,7 @@ def _text(value: object, places: int) -> str:
     if pd.api.types.is_scalar(value) and pd.isna(value):
         return ""
     if isinstance(value, float):
-        return f"{value:.{places}f}"
+        return f"{value:z.{places}f}"  # no sign before zeros
     if hasattr(value, "__iter__") and not isinstance(value, str):
         return ", ".join(map(str, value))
     return str(value).replace(" ± ", "\u00a0±\u00a0")

@@ -75,8 +75,13 @@ def test_words_are_marked_to_stand_at_the_left_and_numbers_however_written_are_n
     rows = pd.DataFrame({"song": ["Idle Ferry", "7 Days"], "mask": ["yes", "no"], "x": ["1 ± 2", ""], "y": [-1.0, 2.0]})
     rows["inf"] = [float("inf"), float("-inf")]
     page = BeautifulSoup(table(rows, "Words", index=False).data, "html.parser")
-    assert [cell.text for cell in page.thead.find_all(class_="text")] == ["mask"]
-    assert [cell.text for cell in page.tbody.find_all(class_="text")] == ["yes", "no"]
+    assert [cell.text for cell in page.thead.find_all(class_="text")] == ["song", "mask"]
+    assert [cell.text for cell in page.tbody.find_all(class_="text")] == ["Idle Ferry", "yes", "7 Days", "no"]
+
+
+def test_what_rounds_to_zero_has_no_sign():
+    page = BeautifulSoup(table(pd.Series([-0.0, -1e-4, -0.01, 0.0]), "x", index=False).data, "html.parser")
+    assert [cell.text for cell in page.find_all("td")] == ["0.00", "0.00", "-0.01", "0.00"]
 
 
 def test_a_song_called_like_markup_stays_text_in_tables_and_players():
