@@ -53,7 +53,7 @@ async function render({ model, el }) {
   const root = h("div", { className: "nca-explorer nca-lesson" }, strip, slider, said,
     h("div", { className: "nca-sheets" },
       h("figure", {}, h("figcaption", {}, "The matrix of this frame, each row to its peak"), map),
-      h("figure", {}, h("figcaption", {}, "Hidden units: dark is open, ringed has changed"), cells)));
+      h("figure", {}, h("figcaption", {}, "Hidden units: open ones strong, changed ones ringed"), cells)));
   let before = start;
 
   function show() {
