@@ -272,7 +272,7 @@ REFUSED = {
 _TLS = "DASK_DISTRIBUTED__COMM__TLS__"
 TLS = [
     f"{_TLS}CA_FILE=ca.pem",
-    *(f"{_TLS}{who}__CERT=own.pem {_TLS}{who}__KEY=own.key" for who in ("SCHEDULER", "WORKER", "CLIENT")),
+    *(f"{_TLS}{who}__{file}" for who in ("SCHEDULER", "WORKER", "CLIENT") for file in ("CERT=own.pem", "KEY=own.key")),
 ]
 
 PAPERMILL = [
