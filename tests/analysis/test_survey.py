@@ -18,6 +18,7 @@ from nca.analysis.survey import (
     song_segments,
     survey,
 )
+from nca.bench import memory
 from nca.couplings import student
 from nca.errors import MemoryLimitError, ParameterError
 from nca.mapping import mean_mapping, offset_share
@@ -26,8 +27,10 @@ from nca.models import MODELS, build
 from nca.spectra import Geometry, Segment, profile
 from nca.support.digests import seeded_choice
 from nca.support.memory import batch_size, free_memory, in_batches
-from nca.support.processes import COUNTED, forget_peak, in_subprocess, memory_of_process
+from nca.support.processes import COUNTED, in_subprocess
 from nca.training import Trained
+
+CPU = torch.device("cpu")
 
 
 def jobs(name: str, count: int = 3, bins: int = 12, frames: int = 7) -> list[SegmentJob]:
@@ -252,10 +255,10 @@ def _peak_and_footprint(strategy: str, bins: int, batch: int) -> tuple[float, fl
     for size in (33, bins):  # the small one loads what the libraries load once
         asked = jobs("DAE", batch, bins=size, frames=60)
         gc.collect()
-        before = memory_of_process("VmRSS")
-        forget_peak()
+        before = memory.held(CPU)
+        memory.forget_peak(CPU)
         survey(asked, [strategy], 2)
-    return memory_of_process("VmHWM") - before, batch * footprint(asked[0], [strategy])
+    return memory.peak(CPU) - before, batch * footprint(asked[0], [strategy])
 
 
 @pytest.mark.slow
